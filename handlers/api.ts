@@ -9,7 +9,8 @@ export type Auth =
   | { kind: "query"; name: string; value: string }
   | {
       kind: "client_credentials";
-      tokenUrl: string;
+      /** Without it, it is discovered from the FHIR base (SMART App Launch §well-known). */
+      tokenUrl?: string | undefined;
       clientId: string;
       clientSecret: string;
       scope?: string | undefined;
@@ -77,6 +78,8 @@ export type Call = {
  * Every method throws `VendorFailure`. A reply that does not match its schema is `unexpected_reply`.
  */
 export type Api = {
+  /** The integration's base URL, its fields filled in and without a slash at the end. */
+  readonly baseUrl: string;
   get<S extends z.ZodType>(path: string, reply: S, call?: Call): Promise<z.output<S>>;
   post<S extends z.ZodType>(path: string, reply: S, call?: Call): Promise<z.output<S>>;
   put<S extends z.ZodType>(path: string, reply: S, call?: Call): Promise<z.output<S>>;

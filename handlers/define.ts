@@ -163,8 +163,8 @@ export type Vendor<S extends readonly Step[] = readonly Step[], C = Values<S>> =
   headers?: (values: C) => Readonly<Record<string, string>>;
   /** Reads the vendor's error reply where status alone does not say it. Undefined leaves the default. */
   failure?: (reply: FailedReply) => Failure | undefined;
-  /** The cheapest authenticated read. */
-  test: (api: Api, values: C) => Promise<Tested>;
+  /** The cheapest authenticated read. Refuses credentials that belong to the other environment. */
+  test: (api: Api, values: C, environment: EnvironmentName) => Promise<Tested>;
   operations: Readonly<Record<string, Operation<z.ZodObject, z.ZodType, C>>>;
   webhooks?: Webhooks<C>;
   /** What the vendor publishes, per integration. */
