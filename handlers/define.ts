@@ -158,6 +158,11 @@ export type Vendor<S extends readonly Step[] = readonly Step[], C = Values<S>> =
   /** Other hosts that operations call with an absolute URL. */
   hosts?: readonly string[];
   steps: S;
+  /**
+   * Keys that EHRConnect's earlier web client sends: the field each is now, `api_endpoint`, or null
+   * where it no longer means anything. Any other unknown key is refused.
+   */
+  formerly?: Readonly<Record<string, string | null>>;
   auth: (values: C) => Auth;
   /** Headers of every request, such as a pinned API version. */
   headers?: (values: C) => Readonly<Record<string, string>>;
@@ -166,7 +171,8 @@ export type Vendor<S extends readonly Step[] = readonly Step[], C = Values<S>> =
   /** The cheapest authenticated read. Refuses credentials that belong to the other environment. */
   test: (api: Api, values: C, environment: EnvironmentName) => Promise<Tested>;
   operations: Readonly<Record<string, Operation<z.ZodObject, z.ZodType, C>>>;
-  webhooks?: Webhooks<C>;
+  /** `webhookToken` is the unguessable part of this integration's webhook address, `?token=`. */
+  webhooks?: Webhooks<C & { webhookToken: string }>;
   /** What the vendor publishes, per integration. */
   rateLimit?: { requests: number; perSeconds: number };
   links?: readonly { title: string; url: `https://${string}` }[];

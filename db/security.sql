@@ -1,0 +1,114 @@
+-- Applied after every migration, and written so that applying it again changes nothing.
+
+-- Each table with an org_id is under forced row security; a table that forgets its policies is closed.
+DO $$
+DECLARE name text;
+BEGIN
+  FOR name IN
+    SELECT c.relname FROM pg_class c
+    JOIN pg_namespace n ON n.oid = c.relnamespace AND n.nspname = 'public'
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'org_id' AND NOT a.attisdropped
+    WHERE c.relkind = 'r' AND c.relname <> 'activity_heads'
+  LOOP
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('ALTER TABLE %I FORCE ROW LEVEL SECURITY', name);
+    EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %I TO ehrconnect_tenant, ehrconnect_system', name);
+  END LOOP;
+END $$;
+--> statement-breakpoint
+-- The audit log is append-only.
+REVOKE UPDATE, DELETE, TRUNCATE ON integration_activity_log FROM ehrconnect_tenant, ehrconnect_system;
+--> statement-breakpoint
+REVOKE ALL ON activity_heads FROM ehrconnect_tenant, ehrconnect_system;
+--> statement-breakpoint
+CREATE OR REPLACE FUNCTION activity_digest(
+  prev text, seq bigint, id uuid, org uuid, integration uuid, kind text, status text, details jsonb,
+  error text, actor text, ip text, request text, at timestamptz
+) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT encode(sha256(convert_to(jsonb_build_array(
+    prev, seq, id, org, integration, kind, status, details, error, actor, ip, request,
+    extract(epoch FROM at)
+  )::text, 'UTF8')), 'hex')
+$$;
+--> statement-breakpoint
+CREATE OR REPLACE FUNCTION activity_chain() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE head activity_heads%ROWTYPE;
+BEGIN
+  INSERT INTO activity_heads AS h (org_id, seq, hash) VALUES (NEW.org_id, 0, '')
+  ON CONFLICT (org_id) DO UPDATE SET seq = h.seq
+  RETURNING * INTO head;
+  NEW.seq := head.seq + 1;
+  NEW.prev_hash := head.hash;
+  NEW.hash := activity_digest(NEW.prev_hash, NEW.seq, NEW.id, NEW.org_id, NEW.integration_id,
+    NEW.activity_type, NEW.status, NEW.details, NEW.error_message, NEW.actor, NEW.ip,
+    NEW.request_id, NEW.created_at);
+  UPDATE activity_heads SET seq = NEW.seq, hash = NEW.hash WHERE org_id = NEW.org_id;
+  RETURN NEW;
+END $$;
+--> statement-breakpoint
+CREATE OR REPLACE TRIGGER activity_chain BEFORE INSERT ON integration_activity_log
+FOR EACH ROW EXECUTE FUNCTION activity_chain();
+--> statement-breakpoint
+-- Ends the transaction with one of our codes (EH404, EH412) where a condition does not hold.
+CREATE OR REPLACE FUNCTION app_assert(condition boolean, code text) RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+  IF condition IS NOT TRUE THEN RAISE EXCEPTION 'condition not met' USING ERRCODE = code; END IF;
+END $$;
+--> statement-breakpoint
+-- Who asks, for which org, and may they: the first statement of every request's transaction, so that
+-- a revoked key or session, or a lost role, takes effect at once and costs no round trip of its own.
+-- Raises EH401 (not signed in) or EH403 (no such membership, role or scope).
+CREATE OR REPLACE FUNCTION authenticate(
+  p_session text, p_key_hash text, p_org uuid, p_roles text[], p_scope text, p_ip text, p_request text
+) RETURNS TABLE (
+  org_id uuid, user_id uuid, key_id uuid, role text, name text, email text, org_name text
+) LANGUAGE plpgsql AS $$
+DECLARE
+  v_org uuid; v_user uuid; v_key uuid; v_role text; v_active uuid; v_permissions jsonb;
+  v_parts text[] := string_to_array(p_scope, ':');
+BEGIN
+  IF p_key_hash IS NOT NULL THEN
+    SELECT k.id, k.reference_id, nullif(k.permissions, '')::jsonb, 'admin'
+      INTO v_key, v_org, v_permissions, v_role
+      FROM api_keys k
+      WHERE k.key = p_key_hash AND k.enabled AND (k.expires_at IS NULL OR k.expires_at > now());
+    IF v_key IS NULL THEN
+      RAISE EXCEPTION 'The API key is unknown, expired or revoked' USING ERRCODE = 'EH401';
+    END IF;
+    IF p_org IS NOT NULL AND p_org <> v_org THEN
+      RAISE EXCEPTION 'The API key belongs to another organization' USING ERRCODE = 'EH403';
+    END IF;
+    IF v_permissions IS NOT NULL AND v_permissions <> '{}'::jsonb
+       AND NOT coalesce(v_permissions -> v_parts[1] ? v_parts[2], false) THEN
+      RAISE EXCEPTION 'The API key lacks the scope %', p_scope USING ERRCODE = 'EH403';
+    END IF;
+    UPDATE api_keys k SET last_request = now()
+      WHERE k.id = v_key AND (k.last_request IS NULL OR k.last_request < now() - interval '1 minute');
+  ELSE
+    SELECT s.user_id, s.active_organization_id INTO v_user, v_active
+      FROM sessions s WHERE s.token = p_session AND s.expires_at > now();
+    IF v_user IS NULL THEN
+      RAISE EXCEPTION 'The session has ended' USING ERRCODE = 'EH401';
+    END IF;
+    SELECT m.organization_id, m.role INTO v_org, v_role FROM members m
+      WHERE m.user_id = v_user AND (p_org IS NULL OR m.organization_id = p_org)
+      ORDER BY m.organization_id IS NOT DISTINCT FROM v_active DESC, m.created_at LIMIT 1;
+    IF v_org IS NULL THEN
+      RAISE EXCEPTION '%', CASE WHEN p_org IS NULL THEN 'You belong to no organization yet'
+        ELSE 'You do not belong to this organization' END USING ERRCODE = 'EH403';
+    END IF;
+  END IF;
+  IF NOT string_to_array(replace(v_role, ' ', ''), ',') && p_roles THEN
+    RAISE EXCEPTION 'Your role (%) does not allow this', v_role USING ERRCODE = 'EH403';
+  END IF;
+  PERFORM set_config('app.org_id', v_org::text, true),
+          set_config('app.user_id', coalesce(v_user::text, ''), true),
+          set_config('app.actor', CASE WHEN v_key IS NULL THEN 'user:' || v_user ELSE 'key:' || v_key END, true),
+          set_config('app.ip', coalesce(p_ip, ''), true),
+          set_config('app.request_id', coalesce(p_request, ''), true);
+  RETURN QUERY SELECT v_org, v_user, v_key, v_role, u.name, u.email, o.name
+    FROM organizations o LEFT JOIN users u ON u.id = v_user WHERE o.id = v_org;
+END $$;
+--> statement-breakpoint
+REVOKE EXECUTE ON FUNCTION authenticate FROM PUBLIC;

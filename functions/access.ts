@@ -1,0 +1,86 @@
+import { getConnInfo } from "hono/cloudflare-workers";
+import { getSignedCookie } from "hono/cookie";
+import { createMiddleware } from "hono/factory";
+import * as z from "zod";
+import { openClient } from "../db/client.ts";
+import { OrgDb } from "../db/org.ts";
+import { Problem } from "../problem.ts";
+import type { AppEnv } from "./app.ts";
+
+export const roles = ["owner", "admin", "member", "viewer"] as const;
+export type Role = (typeof roles)[number];
+
+/** What a route demands: the API key's scope, and the roles whose people may call it. */
+export const permissions = {
+  "integrations:read": ["owner", "admin", "member", "viewer"],
+  "integrations:write": ["owner", "admin"],
+  "integrations:test": ["owner", "admin", "member"],
+  "integrations:execute": ["owner", "admin", "member"],
+  "activity:read": ["owner", "admin", "member", "viewer"],
+  "events:read": ["owner", "admin", "member", "viewer"],
+} as const satisfies Record<string, readonly Role[]>;
+export type Permission = keyof typeof permissions;
+
+export const sessionCookie = "better-auth.session_token";
+/** Browsers keep a `__Secure-` cookie only if it came over https. */
+export const secureSessionCookie = `__Secure-${sessionCookie}`;
+
+/** The form in which Better Auth stores an API key: base64url of its SHA-256, unpadded. */
+export async function hashKey(key: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
+  return btoa(String.fromCharCode(...new Uint8Array(digest)))
+    .replaceAll("+", "-")
+    .replaceAll("/", "_")
+    .replaceAll("=", "");
+}
+
+const Uuid = z.uuid();
+
+/**
+ * Opens the request's OrgDb. Nothing is read yet: the first statement that the route sends carries
+ * the proof, so a request that does not send one at all is refused here, before its body is looked at.
+ */
+export const access = (permission: Permission) =>
+  createMiddleware<AppEnv>(async function allow(c, next) {
+    const { settings } = c.env;
+    const bearer = /^Bearer ([\w.~+/=-]{8,512})$/i.exec(c.req.header("authorization") ?? "")?.[1];
+    const key = bearer ?? c.req.header("x-api-key");
+    const session = key
+      ? undefined
+      : (await getSignedCookie(c, settings.AUTH_SECRET, secureSessionCookie)) ||
+        (await getSignedCookie(c, settings.AUTH_SECRET, sessionCookie));
+    if (!key && !session) throw new Problem("unauthenticated");
+    if (session) refuseForeignOrigin(c.req.raw, settings.PUBLIC_URL, settings.allowedOrigins);
+
+    const orgId = c.req.header("x-org-id") || c.req.query("org_id") || undefined;
+    if (orgId && !Uuid.safeParse(orgId).success)
+      throw new Problem("invalid_request", "The organization id is not a UUID", {
+        errors: [{ path: c.req.header("x-org-id") ? "x-org-id" : "org_id", message: "Not a UUID" }],
+      });
+    c.set(
+      "db",
+      new OrgDb(openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT), {
+        ...(key ? { keyHash: await hashKey(key) } : { sessionToken: session || "" }),
+        orgId,
+        roles: permissions[permission],
+        scope: permission,
+        ip: clientIp(c),
+        requestId: c.var.requestId,
+      }),
+    );
+    await next();
+  });
+
+/** Cookies travel with cross-site requests, so a change must come from a page of ours (RFC 6454). */
+function refuseForeignOrigin(request: Request, publicUrl: string, allowed: readonly string[]) {
+  if (request.method === "GET" || request.method === "HEAD") return;
+  const origin = request.headers.get("origin");
+  if (origin && origin !== new URL(publicUrl).origin && !allowed.includes(origin))
+    throw new Problem("forbidden", "This origin may not act for a signed-in user");
+  if (!origin && request.headers.get("sec-fetch-site") === "cross-site")
+    throw new Problem("forbidden", "Cross-site requests may not act for a signed-in user");
+}
+
+export function clientIp(c: Parameters<typeof getConnInfo>[0]): string | undefined {
+  return getConnInfo(c).remote.address?.slice(0, 45);
+}

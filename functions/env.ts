@@ -1,0 +1,57 @@
+import type { DurableObjectNamespace, Fetcher, Queue } from "@cloudflare/workers-types";
+import * as z from "zod";
+import { Problem } from "../problem.ts";
+import type { IntegrationObject } from "./integration-object.ts";
+import { openVault, secretKeyRing, type Vault } from "./vault.ts";
+
+/** Messages of the queue `EVENTS`: a stored event that waits to be handled. */
+export type EventMessage = { orgId: string; eventId: string };
+/** Messages of the queue `CHECKS`: integrations that the clock has claimed. */
+export type CheckMessage = { checks: { orgId: string; integrationId: string }[] };
+
+export type Bindings = {
+  ASSETS: Fetcher;
+  EVENTS: Queue<EventMessage>;
+  CHECKS: Queue<CheckMessage>;
+  INTEGRATION: DurableObjectNamespace<IntegrationObject>;
+} & Record<string, unknown>;
+
+const Settings = z.object({
+  DATABASE_URL: z.string().min(1),
+  /** SQL over HTTP for a database that is not Neon's. */
+  DATABASE_ENDPOINT: z.url().optional(),
+  /** The address that users and vendors see, without a slash at its end. */
+  PUBLIC_URL: z.url().transform((url) => url.replace(/\/+$/, "")),
+  AUTH_SECRET: z.string().min(32),
+  URL_TOKEN_SECRET: z.string().min(32),
+  KEY_1: z.base64(),
+  /** Comma-separated origins that may call the API from a browser. */
+  ALLOWED_ORIGINS: z.string().default(""),
+  /** Development and tests only: vendors' traffic goes to the simulator. */
+  SIMULATOR_URL: z.url().optional(),
+});
+
+export type Settings = z.output<typeof Settings> & { allowedOrigins: readonly string[] };
+export type Env = Bindings & { settings: Settings; vault: Vault };
+
+const parsed = new WeakMap<object, { settings: Settings; vault: Vault }>();
+
+/** Parsed once an isolate and refused loudly: a Worker with a wrong configuration serves nothing. */
+export function settingsOf(bindings: Bindings): { settings: Settings; vault: Vault } {
+  let known = parsed.get(bindings);
+  if (!known) {
+    const result = Settings.safeParse(bindings);
+    if (!result.success) {
+      const names = result.error.issues.map((issue) => issue.path.join(".")).join(", ");
+      console.error(JSON.stringify({ level: "error", message: "configuration refused", names }));
+      throw new Problem("unavailable", `The service is not configured: ${names}`);
+    }
+    const allowedOrigins = result.data.ALLOWED_ORIGINS.split(",").flatMap((o) => o.trim() || []);
+    known = {
+      settings: { ...result.data, allowedOrigins },
+      vault: openVault(secretKeyRing(bindings)),
+    };
+    parsed.set(bindings, known);
+  }
+  return known;
+}

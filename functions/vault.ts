@@ -1,0 +1,109 @@
+import type { Envelope } from "../db/schema.ts";
+
+/**
+ * Seals what must not be read at rest. Each envelope has a data key of its own (AES-256-GCM, AAD
+ * `org|subject|key version`, so that a ciphertext moved to another row does not open), wrapped by a
+ * versioned key-encryption key. Nothing else in the Worker sees key material.
+ */
+export type KeyRing = {
+  /** The key that new envelopes are wrapped by. */
+  current: string;
+  wrap(kek: string, dataKey: Uint8Array<ArrayBuffer>, aad: string): Promise<string>;
+  /** Throws when `kek` is not known or the wrapped key was altered. */
+  unwrap(kek: string, wrapped: string, aad: string): Promise<Uint8Array<ArrayBuffer>>;
+};
+
+export type Owner = { orgId: string; id: string };
+
+const encode = (text: string) => new TextEncoder().encode(text);
+const toBase64 = (bytes: Uint8Array) => {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 0x8000)
+    text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return btoa(text);
+};
+const fromBase64 = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+
+const importKey = (raw: Uint8Array<ArrayBuffer>) =>
+  crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
+
+async function encrypt(key: CryptoKey, plain: Uint8Array<ArrayBuffer>, aad: string) {
+  const iv = crypto.getRandomValues(new Uint8Array(12));
+  const algorithm = { name: "AES-GCM", iv, additionalData: encode(aad) };
+  return { iv, ct: new Uint8Array(await crypto.subtle.encrypt(algorithm, key, plain)) };
+}
+
+async function decrypt(
+  key: CryptoKey,
+  iv: Uint8Array<ArrayBuffer>,
+  ct: Uint8Array<ArrayBuffer>,
+  aad: string,
+) {
+  const algorithm = { name: "AES-GCM", iv, additionalData: encode(aad) };
+  return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, ct));
+}
+
+/** Keys held as Worker secrets: `KEY_1`, `KEY_2`…, 32 bytes in base64 each; the highest is current. */
+export function secretKeyRing(secrets: Readonly<Record<string, unknown>>): KeyRing {
+  const keys = new Map<string, string>();
+  for (const [name, value] of Object.entries(secrets))
+    if (/^KEY_\d+$/.test(name) && typeof value === "string") keys.set(name, value);
+  const [current] = [...keys.keys()].sort((a, b) => Number(b.slice(4)) - Number(a.slice(4)));
+  if (!current) throw new Error("No key-encryption key: set the secret KEY_1");
+  const imported = new Map<string, Promise<CryptoKey>>();
+  const key = (name: string) => {
+    const secret = keys.get(name);
+    if (!secret) throw new Error(`The key-encryption key ${name} is not configured`);
+    let promise = imported.get(name);
+    if (!promise) imported.set(name, (promise = importKey(fromBase64(secret))));
+    return promise;
+  };
+  return {
+    current,
+    async wrap(kek, dataKey, aad) {
+      const { iv, ct } = await encrypt(await key(kek), dataKey, `${kek}|${aad}`);
+      return toBase64(new Uint8Array([...iv, ...ct]));
+    },
+    async unwrap(kek, wrapped, aad) {
+      const bytes = fromBase64(wrapped);
+      return decrypt(await key(kek), bytes.slice(0, 12), bytes.slice(12), `${kek}|${aad}`);
+    },
+  };
+}
+
+export type Vault = ReturnType<typeof openVault>;
+
+export function openVault(ring: KeyRing) {
+  const aad = ({ orgId, id }: Owner, version: number) => `${orgId}|${id}|${version}`;
+
+  return {
+    async seal(owner: Owner, value: unknown, version = 1): Promise<Envelope> {
+      const dataKey = crypto.getRandomValues(new Uint8Array(32));
+      const plain = encode(JSON.stringify(value));
+      const { iv, ct } = await encrypt(await importKey(dataKey), plain, aad(owner, version));
+      const dk = await ring.wrap(ring.current, dataKey, aad(owner, version));
+      return { v: 1, kek: ring.current, dk, dv: version, iv: toBase64(iv), ct: toBase64(ct) };
+    },
+
+    /** Throws when the envelope was altered or belongs to another owner. */
+    async open<T>(owner: Owner, envelope: Envelope): Promise<T> {
+      const dataKey = await ring.unwrap(envelope.kek, envelope.dk, aad(owner, envelope.dv));
+      const key = await importKey(dataKey);
+      const plain = await decrypt(
+        key,
+        fromBase64(envelope.iv),
+        fromBase64(envelope.ct),
+        aad(owner, envelope.dv),
+      );
+      return JSON.parse(new TextDecoder().decode(plain)) as T;
+    },
+
+    /** The same envelope under the current key-encryption key; the ciphertext does not change. */
+    async rewrap(owner: Owner, envelope: Envelope): Promise<Envelope> {
+      if (envelope.kek === ring.current) return envelope;
+      const dataKey = await ring.unwrap(envelope.kek, envelope.dk, aad(owner, envelope.dv));
+      const dk = await ring.wrap(ring.current, dataKey, aad(owner, envelope.dv));
+      return { ...envelope, kek: ring.current, dk };
+    },
+  };
+}
