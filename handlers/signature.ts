@@ -181,7 +181,7 @@ type Signed<C> = {
   algorithm: Parameters<SubtleCrypto["verify"]>[0];
   keys: (values: C, incoming: Incoming) => Promise<readonly CryptoKey[]>;
   /** Decoded; undefined: the header is missing, and an undefined entry: not in the right encoding. */
-  candidates: (incoming: Incoming) => readonly (Bytes | undefined)[] | undefined;
+  candidates: (incoming: Incoming, values: C) => readonly (Bytes | undefined)[] | undefined;
   anyMatch: boolean;
 };
 
@@ -193,7 +193,7 @@ function signed<C>(rule: Signed<C>): Verifier<C> {
     verify: neverThrows(async (incoming, values, now) => {
       const keys = await rule.keys(values, incoming);
       if (keys.length === 0) return refuse("not_configured");
-      const offered = rule.candidates(incoming);
+      const offered = rule.candidates(incoming, values);
       if (!offered) return absent(incoming);
       if (offered.length > (rule.anyMatch ? candidateLimit : 1)) return refuse("malformed");
       const candidates = offered.filter((candidate) => candidate !== undefined);
@@ -245,7 +245,7 @@ export function hmac<C>(
     key?: keyof typeof readSecret;
     secret: (values: C, incoming: Incoming) => Secrets;
     /** As found in the request, still encoded; undefined: the header is missing. */
-    signatures: (incoming: Incoming) => readonly string[] | undefined;
+    signatures: (incoming: Incoming, values: C) => readonly string[] | undefined;
     /** The header may hold several signatures, of which one must match; else it holds exactly one. */
     anyMatch?: boolean;
   },
@@ -259,9 +259,9 @@ export function hmac<C>(
       keysOf(rule.secret(values, incoming), readSecret[rule.key ?? "text"], (bytes) =>
         importHmac(bytes, rule.hash),
       ),
-    candidates: (incoming) =>
+    candidates: (incoming, values) =>
       rule
-        .signatures(incoming)
+        .signatures(incoming, values)
         ?.slice(0, candidateLimit + 1)
         .map(decode),
   });
