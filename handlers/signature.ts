@@ -48,13 +48,13 @@ const absent = (incoming: Incoming) =>
   refuse(withRefusedHeader.has(incoming) ? "malformed" : "missing");
 
 /**
- * The header's one value. Undefined when it is absent, empty, not printable ASCII, or holds `", "`,
- * which is how `Headers` joins a header that was sent twice.
+ * The header's one value. Undefined when it is absent, empty, not printable ASCII, or was sent twice:
+ * `Headers` joins with `", "`, of which a copy trims the end.
  */
 export function header(incoming: Incoming, name: string): string | undefined {
   const value = incoming.headers.get(name);
   if (value === null) return undefined;
-  if (/^[\x20-\x7e]+$/.test(value) && !value.includes(", ")) return value;
+  if (/^[\x20-\x7e]+$/.test(value) && !/, |,$/.test(value)) return value;
   withRefusedHeader.add(incoming);
   return undefined;
 }
