@@ -1,7 +1,9 @@
 import * as z from "zod";
 
 /** E.164 telephone number. */
-export const Phone = z.string().regex(/^\+[1-9]\d{6,14}$/, "Use + and the country code: +14155550100");
+export const Phone = z
+  .string()
+  .regex(/^\+[1-9]\d{6,14}$/, "Use + and the country code: +14155550100");
 
 /** ISO 4217 code, lower case as Stripe writes it. */
 export const Currency = z.string().regex(/^[a-z]{3}$/, "Use a three-letter code such as usd");
@@ -15,6 +17,17 @@ const Person = z.object({
   email: z.string().optional(),
 });
 
+const Appointment = z.object({
+  id: z.string(),
+  status: z.string(),
+  start: z.string().optional(),
+  end: z.string().optional(),
+  patient: z.string().optional(),
+  practitioner: z.string().optional(),
+  location: z.string().optional(),
+  reason: z.string().optional(),
+});
+
 /**
  * Vendor-neutral operations: what each takes and answers. A vendor's operation that names one must
  * accept these params and answer at least this result; `operation()` checks it by type.
@@ -24,6 +37,18 @@ export const capabilities = {
     title: "Send a text message",
     effect: "write",
     params: z.object({ to: Phone, body: z.string().min(1).max(1600), from: z.string().optional() }),
+    result: z.object({ id: z.string(), status: z.string() }),
+  },
+  "sms.status": {
+    title: "Read what became of a text message",
+    effect: "read",
+    params: z.object({ id: z.string().min(1) }),
+    result: z.object({ id: z.string(), status: z.string(), error: z.string().optional() }),
+  },
+  "voice.call": {
+    title: "Call and say something",
+    effect: "write",
+    params: z.object({ to: Phone, say: z.string().min(1).max(3000), from: z.string().optional() }),
     result: z.object({ id: z.string(), status: z.string() }),
   },
   "ai.text.generate": {
@@ -42,6 +67,32 @@ export const capabilities = {
       usage: z.object({ inputTokens: z.number().int(), outputTokens: z.number().int() }).optional(),
     }),
   },
+  "ai.embed": {
+    title: "Turn texts into vectors",
+    effect: "read",
+    params: z.object({
+      model: z.string().min(1),
+      texts: z.array(z.string().min(1)).min(1).max(100),
+    }),
+    result: z.object({ model: z.string(), vectors: z.array(z.array(z.number())) }),
+  },
+  "ai.audio.transcribe": {
+    title: "Transcribe speech",
+    effect: "read",
+    params: z.object({
+      model: z.string().min(1),
+      /** The recording, base64. */
+      audio: z.base64().min(1),
+      /** Its ending tells the format: `visit.mp3`. */
+      fileName: z.string().min(3).max(200),
+      /** ISO 639-1. */
+      language: z
+        .string()
+        .regex(/^[a-z]{2}$/)
+        .optional(),
+    }),
+    result: z.object({ text: z.string() }),
+  },
   "payment.create": {
     title: "Create a payment",
     effect: "write",
@@ -57,7 +108,10 @@ export const capabilities = {
   "payment.refund": {
     title: "Refund a payment",
     effect: "write",
-    params: z.object({ payment: z.string().min(1), amount: z.number().int().positive().optional() }),
+    params: z.object({
+      payment: z.string().min(1),
+      amount: z.number().int().positive().optional(),
+    }),
     result: z.object({ id: z.string(), status: z.string() }),
   },
   "patient.search": {
@@ -79,6 +133,18 @@ export const capabilities = {
     params: z.object({ id: z.string().min(1) }),
     result: z.object({ patient: Person }),
   },
+  "appointment.search": {
+    title: "Search appointments",
+    effect: "read",
+    params: z.object({
+      patient: z.string().min(1),
+      from: z.iso.date().optional(),
+      to: z.iso.date().optional(),
+      limit: z.number().int().min(1).max(100).optional(),
+      cursor: z.string().optional(),
+    }),
+    result: z.object({ appointments: z.array(Appointment), next: z.string().optional() }),
+  },
   "message.post": {
     title: "Post a team message",
     effect: "write",
@@ -91,5 +157,9 @@ export const capabilities = {
 >;
 
 export type CapabilityName = keyof typeof capabilities;
-export type CapabilityParams<K extends CapabilityName> = z.output<(typeof capabilities)[K]["params"]>;
-export type CapabilityResult<K extends CapabilityName> = z.output<(typeof capabilities)[K]["result"]>;
+export type CapabilityParams<K extends CapabilityName> = z.output<
+  (typeof capabilities)[K]["params"]
+>;
+export type CapabilityResult<K extends CapabilityName> = z.output<
+  (typeof capabilities)[K]["result"]
+>;
