@@ -1,0 +1,61 @@
+import { vendorCauses } from "../../../problem.ts";
+import { advice } from "../lib/advice.ts";
+import type { TestResult } from "../lib/api.ts";
+import { Icon } from "./Icon.tsx";
+
+/** How a test went: what the vendor said we are, or the cause and what to do about it. */
+export function TestReport({ result }: { result: TestResult }) {
+  const { latency_ms, account, checked, cause } = result.data;
+  const time = latency_ms === null ? "" : ` in ${latency_ms} ms`;
+  if (result.success)
+    return (
+      <div class="note note-good">
+        <Icon name="check-circle" />
+        <div>
+          <b>Test passed{time}</b>
+          {account && <p>Account: {account}</p>}
+          <ul class="ticks">
+            {checked.map((each) => (
+              <li key={each}>
+                <Icon name="check" size={14} />
+                {each}
+              </li>
+            ))}
+          </ul>
+        </div>
+      </div>
+    );
+  const known = cause ? advice[cause] : undefined;
+  return (
+    <div class="note note-bad">
+      <Icon name="alert" />
+      <div>
+        <b>{cause ? vendorCauses[cause].title : "The test failed"}</b>
+        {result.message && result.message !== (cause && vendorCauses[cause].title) && (
+          <p>{result.message}</p>
+        )}
+        {known && (
+          <>
+            <p>{known.means}</p>
+            <p>
+              <strong>What to do:</strong> {known.action}{" "}
+              <a href={`/problems/${cause}/`} target="_blank" rel="noreferrer">
+                More about this
+              </a>
+            </p>
+          </>
+        )}
+        {checked.length > 0 && (
+          <ul class="ticks">
+            {checked.map((each) => (
+              <li key={each}>
+                <Icon name="check" size={14} />
+                {each}
+              </li>
+            ))}
+          </ul>
+        )}
+      </div>
+    </div>
+  );
+}

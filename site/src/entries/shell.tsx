@@ -1,0 +1,23 @@
+import { AccountBar } from "../components/AccountBar.tsx";
+import { announce } from "../lib/announce.ts";
+import { getSession } from "../lib/auth.ts";
+import { mount } from "../lib/mount.ts";
+
+const root = document.documentElement;
+
+document.getElementById("theme-toggle")?.addEventListener("click", () => {
+  const system = matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  const theme = (root.dataset["theme"] ?? system) === "dark" ? "light" : "dark";
+  root.dataset["theme"] = theme;
+  if (root.dataset["storage"] !== "blocked") localStorage.setItem("theme", theme);
+});
+
+getSession().then(
+  (session) => {
+    if (session) mount("account", <AccountBar session={session} />);
+  },
+  () => {
+    root.dataset["account"] = "out";
+    announce("We could not tell whether you are signed in. Reload to try again.", "bad");
+  },
+);

@@ -1,0 +1,99 @@
+import { ApiProblem, patientFetch } from "./api.ts";
+
+export type User = { id: string; name: string; email: string };
+export type Org = { id: string; name: string; slug: string };
+export type Session = { user: User; orgId: string | null };
+
+async function auth<T>(path: string, body?: unknown): Promise<T> {
+  const response = await patientFetch(
+    `/api/auth${path}`,
+    body === undefined ? {} : { method: "POST", body },
+  );
+  const reply = await response.json().catch(() => null);
+  if (response.ok) return reply as T;
+  const { message, detail } = (reply ?? {}) as { message?: string; detail?: string };
+  throw new ApiProblem(
+    response.status === 401 ? "unauthenticated" : "invalid_request",
+    message ?? detail ?? `The server answered ${response.status}.`,
+    { status: response.status },
+  );
+}
+
+function remember(signedIn: boolean) {
+  if (document.documentElement.dataset["storage"] === "blocked") return;
+  if (signedIn) localStorage.setItem("signed-in", "1");
+  else
+    for (const key of Object.keys(localStorage))
+      if (key === "signed-in" || key.startsWith("draft:")) localStorage.removeItem(key);
+}
+
+export const listOrgs = () => auth<Org[]>("/organization/list");
+export const selectOrg = (organizationId: string) =>
+  auth<Org>("/organization/set-active", { organizationId });
+
+async function readSession(): Promise<Session | null> {
+  const reply = await auth<{
+    user: User;
+    session: { activeOrganizationId?: string | null };
+  } | null>("/get-session");
+  remember(reply !== null);
+  document.documentElement.dataset["account"] = reply ? "in" : "out";
+  if (!reply) return null;
+  let orgId = reply.session.activeOrganizationId ?? null;
+  if (!orgId) {
+    const [first] = await listOrgs();
+    if (first) orgId = (await selectOrg(first.id)).id;
+  }
+  return { user: reply.user, orgId };
+}
+
+let session: Promise<Session | null> | undefined;
+/** Read once a page. */
+export const getSession = () => (session ??= readSession());
+
+export const signIn = (email: string, password: string) =>
+  auth<unknown>("/sign-in/email", { email, password });
+
+export async function signOut() {
+  await auth("/sign-out", {});
+  remember(false);
+}
+
+export const signUp = (name: string, email: string, password: string) =>
+  auth<unknown>("/sign-up/email", { name, email, password });
+
+const slugOf = (name: string) =>
+  name
+    .normalize("NFKD")
+    .toLowerCase()
+    .replace(/[^a-z0-9]+/g, "-")
+    .replace(/^-|-$/g, "") || "org";
+
+/** Names of orgs may repeat, slugs may not: a random ending keeps them apart. */
+export async function addOrg(name: string): Promise<Org> {
+  const slug = `${slugOf(name).slice(0, 40)}-${crypto.randomUUID().slice(0, 6)}`;
+  const org = await auth<Org>("/organization/create", { name, slug });
+  await selectOrg(org.id);
+  return org;
+}
+
+export type Invitation = {
+  id: string;
+  email: string;
+  role: string;
+  organizationId: string;
+  organizationName: string;
+  inviterEmail: string;
+};
+
+export const getInvitation = (invitationId: string) =>
+  auth<Invitation>(`/organization/get-invitation?id=${encodeURIComponent(invitationId)}`);
+
+export const acceptInvitation = (invitationId: string) =>
+  auth<unknown>("/organization/accept-invitation", { invitationId });
+
+/** Where to go after signing in: only ever a path of this site. */
+export function nextAddress(search: string, otherwise = "/"): string {
+  const next = new URLSearchParams(search).get("next") ?? "";
+  return /^\/(?![/\\])/.test(next) && !/[\u0000-\u001f]/.test(next) ? next : otherwise;
+}
