@@ -192,7 +192,8 @@ async function refusePrivate(url: URL, resolve: Resolve | undefined) {
 }
 
 function redirectTarget(response: Response, from: URL, limits: Limits, safe: boolean) {
-  const location = URL.parse(response.headers.get("location") ?? "", from);
+  const written = response.headers.get("location");
+  const location = written ? URL.parse(written, from) : null;
   const refuse = (message: string) =>
     new VendorFailure("unexpected_reply", message, {
       vendorStatus: response.status,
