@@ -5,7 +5,7 @@ import * as z from "zod";
 import { openClient } from "../db/client.ts";
 import { OrgDb } from "../db/org.ts";
 import { Problem } from "../problem.ts";
-import type { AppEnv } from "./app.ts";
+import type { AppEnv } from "./http.ts";
 
 export const roles = ["owner", "admin", "member", "viewer"] as const;
 export type Role = (typeof roles)[number];
@@ -40,7 +40,7 @@ const Uuid = z.uuid();
  * Opens the request's OrgDb. Nothing is read yet: the first statement that the route sends carries
  * the proof, so a request that does not send one at all is refused here, before its body is looked at.
  */
-export const access = (permission: Permission) =>
+const access = (permission: Permission) =>
   createMiddleware<AppEnv>(async function allow(c, next) {
     const { settings } = c.env;
     const bearer = /^Bearer ([\w.~+/=-]{8,512})$/i.exec(c.req.header("authorization") ?? "")?.[1];
@@ -70,6 +70,10 @@ export const access = (permission: Permission) =>
     );
     await next();
   });
+
+/** For a route's contract: who may call it, enforced and written into the OpenAPI document. */
+export const guarded = <P extends Permission>(permission: P) =>
+  ({ middleware: access(permission), "x-permission": permission }) as const;
 
 /** Cookies travel with cross-site requests, so a change must come from a page of ours (RFC 6454). */
 function refuseForeignOrigin(request: Request, publicUrl: string, allowed: readonly string[]) {

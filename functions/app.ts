@@ -1,142 +1,98 @@
-import { type Hook, OpenAPIHono } from "@hono/zod-openapi";
-import type { Context } from "hono";
-import { HTTPException } from "hono/http-exception";
+import { bodyLimit } from "hono/body-limit";
+import { cors } from "hono/cors";
+import { requestId } from "hono/request-id";
 import { routePath } from "hono/route";
-import * as z from "zod";
-import type { OrgDb } from "../db/org.ts";
-import { type Issue, Problem, type ProblemCode, problems, VendorFailure, vendorCauses } from "../problem.ts";
-import type { Env } from "./env.ts";
+import { secureHeaders } from "hono/secure-headers";
+import { Problem } from "../problem.ts";
+import { activityRoutes } from "./activity.ts";
+import { checkRoutes } from "./checks.ts";
+import { type Bindings, envOf } from "./env.ts";
+import { executeRoutes } from "./execute.ts";
+import { newApp, onError } from "./http.ts";
+import { integrationRoutes } from "./integrations.ts";
+import { describeApi } from "./openapi.ts";
+import { vendorRoutes } from "./vendors.ts";
+import { webhookRoutes } from "./webhooks.ts";
 
-export type AppEnv = {
-  Bindings: Env;
-  Variables: { requestId: string; db: OrgDb };
-};
+const largestBody = 1024 * 1024;
+const root = newApp();
 
-/** A body that fails validation is only spoken about to a caller who may use the route. */
-const refuseInvalid: Hook<unknown, AppEnv, string, unknown> = async (result, c) => {
-  if (result.success) return;
-  if (c.var.db) await c.var.db.authenticate();
-  const errors = issuesOf(result.error as z.ZodError, result.target);
-  throw new Problem("invalid_request", errors[0] && `${errors[0].path}: ${errors[0].message}`, { errors });
-};
-
-export const newApp = () => new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
-
-export function issuesOf(error: z.ZodError, target = "json"): Issue[] {
-  return error.issues.flatMap((issue) => {
-    const keys = issue.code === "unrecognized_keys" ? issue.keys : [undefined];
-    return keys.map((key) => ({
-      path: [...issue.path, ...(key === undefined ? [] : [key])].join(".") || target,
-      message: key === undefined ? issue.message : "There is no such field",
-    }));
-  });
-}
-
-/** Postgres's code of an error, however deep the driver and drizzle have wrapped it. */
-function postgresError(error: unknown): { code: string; message: string; constraint?: string } | undefined {
-  for (let e = error; e instanceof Error; e = e.cause)
-    if (e.name === "NeonDbError") return e as Error & { code: string; constraint?: string };
-  return undefined;
-}
-
-function fromDatabase(error: unknown): Problem | undefined {
-  const failure = postgresError(error);
-  if (!failure) return undefined;
-  switch (failure.code) {
-    case "EH401":
-      return new Problem("unauthenticated", failure.message);
-    case "EH403":
-      return new Problem("forbidden", failure.message);
-    case "EH404":
-      return new Problem("not_found");
-    case "EH412":
-      return new Problem("stale");
-    case "23505":
-      return new Problem("conflict", undefined, { cause: error });
-    default:
-      // Class 08 and 57P: the database is gone or going. The driver gives no code when it cannot connect.
-      return !failure.code || /^(08|57P|53)/.test(failure.code)
-        ? new Problem("unavailable", "The database does not answer", { cause: error, retryAfter: 5 })
-        : undefined;
-  }
-}
-
-export function toProblem(error: unknown): Problem {
-  if (error instanceof Problem) return error;
-  if (error instanceof HTTPException && error.status < 500) {
-    if (error.message.startsWith("Malformed JSON"))
-      return new Problem("invalid_json", undefined, {
-        errors: [{ path: "body", message: "Not valid JSON" }],
-      });
-    const code = (Object.keys(problems) as ProblemCode[]).find(
-      (name) => problems[name].status === error.status,
-    );
-    return new Problem(code ?? "invalid_request");
-  }
-  return fromDatabase(error) ?? new Problem("internal", undefined, { cause: error });
-}
-
-export function renderProblem(c: Context<AppEnv>, problem: Problem): Response {
-  const failure = problem instanceof VendorFailure ? problem : undefined;
-  const { title, status } = failure ? vendorCauses[failure.failure] : problems[problem.code];
-  const body = {
-    type: `${c.env.settings.PUBLIC_URL}/problems/${failure?.failure ?? problem.code}/`,
-    title,
-    status,
-    detail: problem.message,
-    instance: c.req.path,
-    code: problem.code,
-    ...(problem.errors.length ? { errors: problem.errors } : {}),
-    ...(failure
-      ? { cause: failure.failure, vendor_status: failure.vendorStatus, vendor_code: failure.vendorCode }
-      : {}),
-    ...(problem.retryAfter === undefined ? {} : { retry_after: problem.retryAfter }),
-    request_id: c.var.requestId,
-    success: false,
-    error: problem.message,
-  };
-  return new Response(JSON.stringify(body), {
-    status,
-    headers: {
-      "content-type": "application/problem+json",
-      "cache-control": "no-store",
-      ...(problem.retryAfter === undefined ? {} : { "retry-after": String(problem.retryAfter) }),
-      ...(status === 401 ? { "www-authenticate": "Bearer" } : {}),
-    },
-  });
-}
-
-export function onError(error: Error, c: Context<AppEnv>): Response {
-  const problem = toProblem(error);
-  if (problem.code === "internal" || problem.code === "unavailable")
-    console.error(
-      JSON.stringify({
-        level: "error",
-        request_id: c.var.requestId,
-        route: `${c.req.method} ${routePath(c)}`,
-        code: problem.code,
-        // Names and stack only: the message of an unknown error may quote a value.
-        cause: describe(problem.cause),
-      }),
-    );
-  return renderProblem(c, problem);
-}
-
-function describe(cause: unknown): unknown {
-  if (!(cause instanceof Error)) return typeof cause;
-  const inner = postgresError(cause);
-  return {
-    name: cause.name,
-    ...(inner ? { postgres: inner.code, constraint: inner.constraint } : {}),
-    at: cause.stack?.split("\n").filter((line) => line.includes(" at ")).slice(0, 8),
-  };
-}
-
-/** The answer of every `/api` route that succeeds. */
-export const Envelope = <T extends z.ZodType>(data: T) =>
-  z.object({ success: z.literal(true), data, message: z.string().optional() });
-
-export const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  content: { "application/json": { schema } },
-  description,
+root.onError(onError);
+root.notFound((c) => {
+  throw new Problem("not_found", `There is no ${c.req.method} ${c.req.path.slice(0, 200)}`);
 });
+
+root.use("*", requestId());
+root.use("*", async function configure(c, next) {
+  c.env = envOf(c.env as Bindings);
+  const started = Date.now();
+  await next();
+  const trips = c.var.db?.trips ?? 0;
+  if (c.var.db) c.res.headers.append("server-timing", `db;desc="${trips}"`);
+  console.log(
+    JSON.stringify({
+      level: "info",
+      message: "request",
+      request_id: c.var.requestId,
+      route: `${c.req.method} ${routePath(c, -1)}`,
+      status: c.res.status,
+      ms: Date.now() - started,
+      db: trips,
+    }),
+  );
+});
+root.use(
+  "*",
+  secureHeaders({
+    strictTransportSecurity: "max-age=63072000; includeSubDomains; preload",
+    xFrameOptions: "DENY",
+    referrerPolicy: "no-referrer",
+    contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  }),
+);
+root.use("/api/*", (c, next) =>
+  cors({
+    origin: (origin) => (c.env.settings.allowedOrigins.includes(origin) ? origin : null),
+    credentials: true,
+    allowHeaders: ["authorization", "content-type", "idempotency-key", "if-match", "x-api-key", "x-org-id"],
+    exposeHeaders: ["etag", "retry-after", "server-timing", "x-request-id"],
+    maxAge: 600,
+  })(c, next),
+);
+root.use(
+  "/api/*",
+  bodyLimit({
+    maxSize: largestBody,
+    onError: () => {
+      throw new Problem("too_large", "A body may have at most 1 MB");
+    },
+  }),
+);
+root.use("/api/integrations/*", async function requireJson(c, next) {
+  const type = c.req.header("content-type");
+  const length = c.req.header("content-length");
+  const hasBody = c.req.raw.body !== null && length !== "0";
+  if (hasBody && type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type))
+    throw new Problem("unsupported_media_type", "Send the body as application/json");
+  await next();
+});
+
+root.get("/healthz", (c) => c.json({ ok: true }));
+
+// Better Auth is loaded only by the first request that needs it: the rest of the API does not.
+root.on(["GET", "POST"], "/api/auth/*", async (c) => {
+  const { openAuth } = await import("./auth.ts");
+  return openAuth(c.env).handler(c.req.raw);
+});
+
+export const app = root
+  .route("/", webhookRoutes)
+  .route("/", activityRoutes)
+  .route("/api/integrations", vendorRoutes)
+  .route("/api/integrations", checkRoutes)
+  .route("/api/integrations", executeRoutes)
+  .route("/api/integrations", integrationRoutes);
+
+describeApi(root);
+
+export type App = typeof app;

@@ -1,7 +1,6 @@
 import type { DurableObjectNamespace, Fetcher, Queue } from "@cloudflare/workers-types";
 import * as z from "zod";
 import { Problem } from "../problem.ts";
-import type { IntegrationObject } from "./integration-object.ts";
 import { openVault, secretKeyRing, type Vault } from "./vault.ts";
 
 /** Messages of the queue `EVENTS`: a stored event that waits to be handled. */
@@ -13,7 +12,7 @@ export type Bindings = {
   ASSETS: Fetcher;
   EVENTS: Queue<EventMessage>;
   CHECKS: Queue<CheckMessage>;
-  INTEGRATION: DurableObjectNamespace<IntegrationObject>;
+  INTEGRATION: DurableObjectNamespace;
 } & Record<string, unknown>;
 
 const Settings = z.object({
@@ -34,12 +33,12 @@ const Settings = z.object({
 export type Settings = z.output<typeof Settings> & { allowedOrigins: readonly string[] };
 export type Env = Bindings & { settings: Settings; vault: Vault };
 
-const parsed = new WeakMap<object, { settings: Settings; vault: Vault }>();
+const parsed = new WeakMap<object, Env>();
 
 /** Parsed once an isolate and refused loudly: a Worker with a wrong configuration serves nothing. */
-export function settingsOf(bindings: Bindings): { settings: Settings; vault: Vault } {
-  let known = parsed.get(bindings);
-  if (!known) {
+export function envOf(bindings: Bindings): Env {
+  let env = parsed.get(bindings);
+  if (!env) {
     const result = Settings.safeParse(bindings);
     if (!result.success) {
       const names = result.error.issues.map((issue) => issue.path.join(".")).join(", ");
@@ -47,11 +46,9 @@ export function settingsOf(bindings: Bindings): { settings: Settings; vault: Vau
       throw new Problem("unavailable", `The service is not configured: ${names}`);
     }
     const allowedOrigins = result.data.ALLOWED_ORIGINS.split(",").flatMap((o) => o.trim() || []);
-    known = {
-      settings: { ...result.data, allowedOrigins },
-      vault: openVault(secretKeyRing(bindings)),
-    };
-    parsed.set(bindings, known);
+    const settings = { ...result.data, allowedOrigins };
+    env = { ...bindings, settings, vault: openVault(secretKeyRing(bindings)) };
+    parsed.set(bindings, env);
   }
-  return known;
+  return env;
 }

@@ -1,0 +1,185 @@
+import { bodyLimit } from "hono/body-limit";
+import * as z from "zod";
+import type { AnyVendor, WebhookEvent } from "../handlers/define.ts";
+import { loadVendor } from "../handlers/registry.ts";
+import { type Incoming, sha256Hex, type Verdict } from "../handlers/signature.ts";
+import { logActivity } from "../db/activity.ts";
+import { openClient } from "../db/client.ts";
+import { addEvent } from "../db/events.ts";
+import { findIntegration, type Integration } from "../db/integrations.ts";
+import { OrgDb, runSystem } from "../db/org.ts";
+import { integrationFromRow } from "../db/rows.ts";
+import { Problem } from "../problem.ts";
+import { clientIp } from "./access.ts";
+import { newApp } from "./http.ts";
+import { openIntegration, recall } from "./calls.ts";
+import { webhookToken } from "./credentials.ts";
+import type { Env } from "./env.ts";
+
+const largestBody = 6 * 1024 * 1024;
+
+/** Headers kept with an event: what identifies the delivery, never what authenticates it. */
+const keptHeaders = [
+  "content-type",
+  "user-agent",
+  "webhook-id",
+  "webhook-timestamp",
+  "x-slack-retry-num",
+  "x-slack-retry-reason",
+  "i-twilio-idempotency-token",
+];
+
+async function find(env: Env, vendorId: string, id: string) {
+  const known = recall(id);
+  if (known) return known.row.vendorId === vendorId ? known : undefined;
+  const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
+  const [rows] = await runSystem(client, findIntegration(id));
+  const row = rows?.[0] && integrationFromRow(rows[0]);
+  if (row?.vendorId !== vendorId) return undefined;
+  return { row, values: await openIntegration(env, row) };
+}
+
+/** One rejected request a minute and integration is written down: an attacker cannot fill the log. */
+const rejectedLately = new Map<string, number>();
+function worthLogging(id: string) {
+  const last = rejectedLately.get(id) ?? 0;
+  if (Date.now() - last < 60_000) return false;
+  if (rejectedLately.size > 1_000) rejectedLately.clear();
+  rejectedLately.set(id, Date.now());
+  return true;
+}
+
+async function refuse(db: OrgDb, row: Integration, verdict: Exclude<Verdict, { ok: true }>) {
+  if (worthLogging(row.id))
+    await db.run(
+      logActivity(db, {
+        integrationId: row.id,
+        vendorId: row.vendorId,
+        activityType: "webhook_rejected",
+        status: "failure",
+        details: { reason: verdict.reason },
+        errorMessage: reasons[verdict.reason],
+      }),
+    );
+  if (verdict.status === 503) throw new Problem("unavailable", reasons[verdict.reason]);
+  throw new Problem("webhook_rejected", reasons[verdict.reason]);
+}
+
+const reasons = {
+  missing: "The request carries no signature",
+  malformed: "The signature is malformed",
+  mismatch: "The signature does not match",
+  stale: "The request's time is too far from now",
+  not_configured: "The integration has no webhook secret yet",
+} as const;
+
+function readEvents(vendor: AnyVendor, incoming: Incoming): readonly WebhookEvent[] {
+  try {
+    return vendor.webhooks?.events(incoming) ?? [];
+  } catch {
+    return [];
+  }
+}
+
+/** The vendor's time, if it is one. */
+function timeOf(text: string | undefined): Date | undefined {
+  const time = text === undefined ? Number.NaN : Date.parse(text);
+  return Number.isNaN(time) ? undefined : new Date(time);
+}
+
+export const webhookRoutes = newApp();
+
+webhookRoutes.use(
+  "/webhooks/*",
+  bodyLimit({
+    maxSize: largestBody,
+    onError: () => {
+      throw new Problem("too_large");
+    },
+  }),
+);
+
+/**
+ * Verifies, stores and only then acknowledges. A signature that is not accepted stores nothing; a
+ * database that does not answer is a 503, so that the vendor sends again.
+ */
+webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async (c) => {
+  const { vendor_id: vendorId, integration_id: id } = c.req.param();
+  const vendor = await loadVendor(vendorId);
+  const { webhooks } = vendor ?? {};
+  if (!vendor || !webhooks || !z.uuid().safeParse(id).success) throw new Problem("not_found");
+  const found = await find(c.env, vendorId, id);
+  if (!found) throw new Problem("not_found");
+  const { row } = found;
+  const values = { ...found.values, webhookToken: await webhookToken(c.env.settings, id) };
+  const { pathname, search } = new URL(c.req.url);
+  const incoming: Incoming = {
+    method: c.req.method,
+    // The URL that the vendor was given: behind a proxy the request's own would not verify.
+    url: `${c.env.settings.PUBLIC_URL}${pathname}${search}`,
+    headers: c.req.raw.headers,
+    body: new Uint8Array(await c.req.arrayBuffer()),
+  };
+  const db = new OrgDb(openClient(c.env.settings.DATABASE_URL, c.env.settings.DATABASE_ENDPOINT), {
+    orgId: row.orgId,
+    actor: "vendor",
+    ip: clientIp(c),
+    requestId: c.var.requestId,
+  });
+  if (webhooks.unsignedHandshake) {
+    const answer = await webhooks.handshake?.(incoming, values);
+    if (answer) return answer;
+  }
+  const verdict = await webhooks.verify.verify(incoming, values, Math.floor(Date.now() / 1000));
+  if (!verdict.ok) return refuse(db, row, verdict);
+  if (!webhooks.unsignedHandshake) {
+    const answer = await webhooks.handshake?.(incoming, values);
+    if (answer) return answer;
+  }
+
+  const bodyHash = await sha256Hex(incoming.body.length ? incoming.body : incoming.url);
+  const read = readEvents(vendor, incoming);
+  const events = read.length ? read : [{ type: "unknown" }];
+  const headers = Object.fromEntries(
+    keptHeaders.flatMap((name) => {
+      const value = incoming.headers.get(name);
+      return value === null ? [] : [[name, value.slice(0, 500)]];
+    }),
+  );
+  const payload = { body: base64(incoming.body), ...(search ? { query: search } : {}) };
+  const statements = await Promise.all(
+    events.map(async (event: WebhookEvent, index) => {
+      const eventId = crypto.randomUUID();
+      return addEvent(db, {
+        id: eventId,
+        integrationId: row.id,
+        vendorId,
+        dedupKey: event.id?.slice(0, 300) || `sha256:${bodyHash}:${index}`,
+        type: event.type.slice(0, 200) || "unknown",
+        occurredAt: timeOf(event.occurredAt),
+        sizeBytes: incoming.body.length,
+        headers,
+        contentType: incoming.headers.get("content-type")?.slice(0, 200) ?? null,
+        bodyHash,
+        payload: await c.env.vault.seal({ orgId: row.orgId, id: eventId }, payload),
+      });
+    }),
+  );
+  const stored = await db.run(...statements);
+  const fresh = stored.flatMap(([one]) => (one?.inserted ? one.id : []));
+  if (fresh.length)
+    await c.env.EVENTS.sendBatch(
+      fresh.map((eventId) => ({ body: { orgId: row.orgId, eventId } })),
+    ).catch((error: unknown) => {
+      // Stored is enough to acknowledge: the clock finds what the queue did not take.
+      console.error(JSON.stringify({ level: "error", message: "queue refused", error: String(error) }));
+    });
+  return webhooks.reply?.() ?? c.json({ received: true });
+});
+
+function base64(bytes: Uint8Array): string {
+  let text = "";
+  for (let i = 0; i < bytes.length; i += 0x8000)
+    text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
+  return btoa(text);
+}
