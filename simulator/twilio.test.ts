@@ -17,15 +17,14 @@ const messagingServiceSid = String(credentials["messagingServiceSid"]);
 const service = String(credentials["verifyServiceSid"]);
 const to = "+14155550101";
 
-/** The SDK builds https URLs of several hosts; its request client sends them here. */
-class Redirected extends twilio.RequestClient {
-  override request<T>(options: Parameters<twilio.RequestClient["request"]>[0]) {
-    const { pathname, search } = new URL(options.uri);
-    return super.request<T>(Object.assign(options, { uri: simulator.url + pathname + search }));
-  }
-}
+/** The SDK builds https URLs of several hosts; its HTTP client sends them here. */
+const httpClient = new twilio.RequestClient();
+httpClient.axios.interceptors.request.use((config) => {
+  const { pathname, search } = new URL(config.url ?? "");
+  return Object.assign(config, { url: simulator.url + pathname + search });
+});
 const client = (user = accountSid, password = authToken) =>
-  twilio(user, password, { accountSid, httpClient: new Redirected() });
+  twilio(user, password, { accountSid, httpClient });
 const sdk = client();
 
 describe("authentication", () => {
