@@ -28,6 +28,32 @@ const Appointment = z.object({
   reason: z.string().optional(),
 });
 
+/** National Provider Identifier, ten digits. */
+export const Npi = z.string().regex(/^\d{10}$/, "An NPI has ten digits");
+
+const Provider = z.object({
+  npi: Npi,
+  name: z.string().min(1).max(60),
+  state: z
+    .string()
+    .regex(/^[A-Z]{2}$/)
+    .optional(),
+});
+const Address = z.object({
+  line1: z.string().min(1).max(55),
+  line2: z.string().max(55).optional(),
+  city: z.string().min(2).max(30),
+  state: z.string().regex(/^[A-Z]{2}$/),
+  postalCode: z.string().regex(/^\d{5}(\d{4})?$/),
+});
+const Subscriber = z.object({
+  memberId: z.string().min(2).max(80),
+  firstName: z.string().min(1).max(35),
+  lastName: z.string().min(1).max(60),
+  birthDate: z.iso.date(),
+  gender: z.enum(["M", "F", "U"]).optional(),
+});
+
 /**
  * Vendor-neutral operations: what each takes and answers. A vendor's operation that names one must
  * accept these params and answer at least this result; `operation()` checks it by type.
@@ -144,6 +170,144 @@ export const capabilities = {
       cursor: z.string().optional(),
     }),
     result: z.object({ appointments: z.array(Appointment), next: z.string().optional() }),
+  },
+  "video.room.create": {
+    title: "Create a video room",
+    effect: "write",
+    params: z.object({
+      name: z.string().min(1).max(100),
+      description: z.string().max(500).optional(),
+    }),
+    /** `url` where the vendor hosts a page to join by; else `id` and a token are what a client needs. */
+    result: z.object({ id: z.string(), name: z.string(), url: z.string().optional() }),
+  },
+  "video.token.create": {
+    title: "Let somebody into a video room",
+    effect: "read",
+    params: z.object({
+      room: z.string().min(1),
+      user: z.string().min(1).max(200),
+      role: z.enum(["host", "guest"]).optional(),
+      ttlSeconds: z.number().int().min(60).max(86_400).optional(),
+    }),
+    result: z.object({ token: z.string(), room: z.string(), expiresAt: z.string() }),
+  },
+  "eligibility.check": {
+    title: "Check a patient's coverage (270/271)",
+    effect: "read",
+    params: z.object({
+      payer: z.string().min(1),
+      provider: Provider,
+      subscriber: Subscriber,
+      /** CCYY-MM-DD; today where it is left out. */
+      serviceDate: z.iso.date().optional(),
+      /** X12 service type codes; 30 (health benefit plan coverage) where they are left out. */
+      serviceTypes: z
+        .array(z.string().regex(/^[A-Z0-9]{1,2}$/))
+        .max(99)
+        .optional(),
+    }),
+    result: z.object({
+      /** `pending`: the payer has not answered; ask again by `id`. */
+      status: z.enum(["active", "inactive", "unknown", "pending"]),
+      id: z.string().optional(),
+      plan: z.string().optional(),
+      member: z.string().optional(),
+      benefits: z.array(
+        z.object({
+          /** X12 EB01, such as 1 (active coverage), B (co-payment), C (deductible). */
+          code: z.string(),
+          name: z.string().optional(),
+          serviceTypes: z.array(z.string()),
+          amount: z.string().optional(),
+          percent: z.string().optional(),
+          period: z.string().optional(),
+          inNetwork: z.boolean().optional(),
+        }),
+      ),
+      errors: z.array(z.object({ code: z.string(), message: z.string() })),
+    }),
+  },
+  "claim.submit": {
+    title: "Submit a claim (837)",
+    effect: "write",
+    params: z.object({
+      kind: z.enum(["professional", "institutional"]),
+      payer: z.string().min(1),
+      payerName: z.string().min(1).max(60),
+      provider: Provider.extend({ taxId: z.string().regex(/^\d{9}$/), address: Address }),
+      subscriber: Subscriber.extend({ address: Address.optional() }),
+      claim: z.object({
+        /** Our own number of the claim (CLM01). */
+        number: z.string().min(1).max(20),
+        placeOfService: z.string().regex(/^\d{2}$/),
+        /** ICD-10-CM, without a dot. */
+        diagnoses: z
+          .array(z.string().regex(/^[A-Z]\d[0-9A-Z]{1,5}$/))
+          .min(1)
+          .max(12),
+        lines: z
+          .array(
+            z.object({
+              /** CPT or HCPCS. */
+              procedure: z.string().regex(/^[A-Z0-9]{5}$/),
+              modifiers: z
+                .array(z.string().regex(/^[A-Z0-9]{2}$/))
+                .max(4)
+                .optional(),
+              /** UB-04 revenue code: institutional claims only. */
+              revenueCode: z
+                .string()
+                .regex(/^\d{4}$/)
+                .optional(),
+              /** Minor units. */
+              charge: z.number().int().positive(),
+              units: z.number().positive(),
+              serviceDate: z.iso.date(),
+              /** 1-based positions in `diagnoses`. */
+              diagnosisPointers: z.array(z.number().int().min(1).max(12)).min(1).max(4),
+            }),
+          )
+          .min(1)
+          .max(50),
+      }),
+    }),
+    result: z.object({
+      id: z.string(),
+      status: z.enum(["accepted", "rejected", "pending"]),
+      errors: z.array(z.object({ code: z.string(), message: z.string() })),
+    }),
+  },
+  "claim.status": {
+    title: "Ask what became of a claim (276/277)",
+    effect: "read",
+    params: z.object({
+      payer: z.string().min(1),
+      provider: Provider,
+      subscriber: Subscriber,
+      /** The vendor's id of the claim, or of the inquiry that is still pending. */
+      id: z.string().optional(),
+      from: z.iso.date(),
+      to: z.iso.date(),
+      /** Minor units. */
+      charge: z.number().int().positive().optional(),
+    }),
+    result: z.object({
+      status: z.enum(["answered", "pending"]),
+      id: z.string().optional(),
+      claims: z.array(
+        z.object({
+          /** X12 STC category, such as F1 (finalized, paid) or P1 (pending). */
+          category: z.string(),
+          code: z.string().optional(),
+          number: z.string().optional(),
+          /** Minor units. */
+          charged: z.number().int().optional(),
+          paid: z.number().int().optional(),
+        }),
+      ),
+      errors: z.array(z.object({ code: z.string(), message: z.string() })),
+    }),
   },
   "message.post": {
     title: "Post a team message",

@@ -1,4 +1,5 @@
 import type * as z from "zod";
+
 import type { Api, Auth } from "./api.ts";
 import type { CapabilityName, CapabilityParams, CapabilityResult } from "./capabilities.ts";
 import type { Step, Values } from "./fields.ts";
@@ -116,7 +117,10 @@ export type Webhooks<C> = {
   /** The field that holds the signing secret or public key. Absent where the vendor signs nothing. */
   secretField?: keyof C & string;
   /** Answers a vendor's handshake (challenge). Undefined: the request is an event. Runs after `verify` unless `unsignedHandshake`. */
-  handshake?: (incoming: Incoming, values: C) => Promise<Response | undefined> | Response | undefined;
+  handshake?: (
+    incoming: Incoming,
+    values: C,
+  ) => Promise<Response | undefined> | Response | undefined;
   /** The vendor sends its handshake without a signature (a GET with a token to compare, usually). */
   unsignedHandshake?: boolean;
   /** Reads the events out of a verified request; several where the vendor batches. */
@@ -140,6 +144,8 @@ export type Tested = {
 
 export type Vendor<S extends readonly Step[] = readonly Step[], C = Values<S>> = {
   name: string;
+  /** Ids under which it was known before, as EHRConnect's stored rows may have them: `cerner`. */
+  aliases?: readonly string[];
   category: Category;
   /** More categories under which it is listed. */
   alsoIn?: readonly Category[];
@@ -151,9 +157,7 @@ export type Vendor<S extends readonly Step[] = readonly Step[], C = Values<S>> =
   /** A `simple-icons` slug; without one the initials are drawn. */
   icon?: string;
   /** `self-serve`: anybody can get credentials. `partner`: only by contract; says with whom and what it takes. */
-  access:
-    | { kind: "self-serve" }
-    | { kind: "partner"; contact: `https://${string}`; takes: string };
+  access: { kind: "self-serve" } | { kind: "partner"; contact: `https://${string}`; takes: string };
   environments: { readonly [E in EnvironmentName]?: Environment };
   /** Other hosts that operations call with an absolute URL. */
   hosts?: readonly string[];
@@ -192,7 +196,8 @@ export type Failure = {
 // oxlint-disable-next-line typescript/no-explicit-any -- the fields of 100 vendors have no common type; values are parsed by parseFields first
 export type AnyVendor = Vendor<readonly Step[], any>;
 
-export const defineVendor = <const S extends readonly Step[]>(vendor: Vendor<S>): Vendor<S> => vendor;
+export const defineVendor = <const S extends readonly Step[]>(vendor: Vendor<S>): Vendor<S> =>
+  vendor;
 
 /** `basic`, `client_credentials`…: evaluated on the example values, since it may depend on them. */
 export function exampleValues(vendor: AnyVendor): Record<string, string | number | boolean> {
