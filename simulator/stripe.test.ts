@@ -18,6 +18,9 @@ const client = (key = String(secretKey)) =>
     telemetry: false,
   });
 const stripe = client();
+/** Those of the test, without the seeded one. */
+const payments = async () =>
+  (await stripe.paymentIntents.list()).data.filter(({ description }) => description === null);
 const payNow = {
   amount: 2000,
   currency: "usd",
@@ -158,7 +161,7 @@ describe("idempotency", () => {
     expect(again.id).toBe(first.id);
     expect(again.lastResponse.headers["idempotent-replayed"]).toBe("true");
     expect(again.lastResponse.requestId).toBe(first.lastResponse.requestId);
-    expect((await stripe.paymentIntents.list()).data).toHaveLength(1);
+    expect(await payments()).toHaveLength(1);
   });
 
   test("refuses the key with other parameters", async () => {
@@ -179,7 +182,7 @@ describe("idempotency", () => {
       await expect(stripe.paymentIntents.create(declined, key)).rejects.toMatchObject({
         code: "card_declined",
       });
-    expect((await stripe.paymentIntents.list()).data).toHaveLength(1);
+    expect(await payments()).toHaveLength(1);
   });
 
   test("the SDK's retry after a lost answer charges once", async () => {
@@ -187,7 +190,7 @@ describe("idempotency", () => {
     const impatient = { timeout: 100, maxNetworkRetries: 1 };
     const paid = await stripe.paymentIntents.create(payNow, impatient);
     expect(paid.lastResponse.headers["idempotent-replayed"]).toBe("true");
-    expect((await stripe.paymentIntents.list()).data).toHaveLength(1);
+    expect(await payments()).toHaveLength(1);
   });
 });
 
@@ -200,7 +203,7 @@ describe("customers, checkout and invoices", () => {
       data: { length: 10, 0: { name: "Customer 25" } },
     });
     const all = await stripe.customers.list({ limit: 10 }).autoPagingToArray({ limit: 100 });
-    expect(new Set(all.map(({ id }) => id)).size).toBe(25);
+    expect(new Set(all.map(({ id }) => id)).size).toBe(26);
     const [last] = page.data.slice(-1);
     const next = await stripe.customers.list({ limit: 10, starting_after: last?.id ?? "" });
     const [first] = next.data;

@@ -16,7 +16,7 @@ type Failure = {
   decline_code?: string;
   payment_intent?: unknown;
 };
-export const account = "acct_1SimulatorClinic";
+export const account = "acct_0000000000000000";
 
 export type Resource = { id: string; object: string; created: number; [key: string]: unknown };
 
