@@ -5,7 +5,8 @@ import type { AnyVendor } from "../handlers/define.ts";
 
 const handlers = new URL("../handlers/", import.meta.url);
 
-async function listVendors(): Promise<string[]> {
+/** Ids of the files in handlers/ that declare a vendor. */
+export async function listVendors(): Promise<string[]> {
   const names = (await readdir(handlers)).filter((name) => /^[\w-]+(?<!\.test)\.ts$/.test(name));
   const sources = await Promise.all(
     names.map(async (name) => [name, await readFile(new URL(name, handlers), "utf8")] as const),
