@@ -152,7 +152,10 @@ export function ConfigureForm({ vendor, orgId, stored, taken, onSaved, onClose }
     setFailure(undefined);
     if (complaints[key] && !parseForm({ ...form, values: next }).complaints[key]) forget(key);
   }
-  const forget = (key: string) => setComplaints(({ [key]: _, ...rest }) => rest);
+  const forget = (key: string) =>
+    setComplaints((before) =>
+      Object.fromEntries(Object.entries(before).filter(([other]) => other !== key)),
+    );
   function checkOne(key: string) {
     const value = key === "api_endpoint" ? endpoint : values[key];
     if (value === undefined || value === "") return;
@@ -190,7 +193,7 @@ export function ConfigureForm({ vendor, orgId, stored, taken, onSaved, onClose }
     if (complainAbout(allComplaints())) return;
     void during("test", async () => {
       setTested(undefined);
-      setTested({ result: await testDraft(unsaved), of: fingerprint });
+      setTested({ result: await testDraft(unsaved, original?.row.id), of: fingerprint });
     });
   };
   const save = (stayOff: boolean) =>

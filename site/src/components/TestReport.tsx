@@ -25,25 +25,18 @@ export function TestReport({ result }: { result: TestResult }) {
         </div>
       </div>
     );
-  const known = cause ? advice[cause] : undefined;
   return (
     <div class="note note-bad">
       <Icon name="alert" />
       <div>
         <b>{cause ? vendorCauses[cause].title : "The test failed"}</b>
-        {result.message && result.message !== (cause && vendorCauses[cause].title) && (
-          <p>{result.message}</p>
-        )}
-        {known && (
-          <>
-            <p>{known.means}</p>
-            <p>
-              <strong>What to do:</strong> {known.action}{" "}
-              <a href={`/problems/${cause}/`} target="_blank" rel="noreferrer">
-                More about this
-              </a>
-            </p>
-          </>
+        <p>{result.message || (cause && advice[cause].action)}</p>
+        {cause && (
+          <p>
+            <a href={`/problems/${cause}/`} target="_blank" rel="noreferrer">
+              What this means and what to do<span class="hidden-text"> (new tab)</span>
+            </a>
+          </p>
         )}
         {checked.length > 0 && (
           <ul class="ticks">

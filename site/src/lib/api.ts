@@ -1,3 +1,4 @@
+import type { ActivityType } from "../../../db/activity.ts";
 import type { FieldValue } from "../../../handlers/fields.ts";
 import type { Issue, ProblemCode, VendorCause } from "../../../problem.ts";
 
@@ -178,7 +179,7 @@ async function toProblem(response: Response): Promise<ApiProblem> {
 
 type Answer<T> = Envelope<T> & { etag: string | null };
 
-async function call<T>(path: string, options: Options = {}): Promise<Answer<T>> {
+async function request(path: string, options: Options): Promise<Response> {
   const query = new URLSearchParams();
   for (const [name, value] of Object.entries(options.query ?? {}))
     if (value !== undefined && value !== "") query.set(name, String(value));
@@ -246,7 +247,12 @@ async function test(path: string, body: unknown): Promise<TestResult> {
 export const testIntegration = (integrationId: string) =>
   test(`/integrations/${id(integrationId)}/test`, {});
 
-export const testDraft = (draft: Draft) => test("/integrations/test", draft);
+/** With an integration named, its stored secrets stand in for the masks in the draft. */
+export const testDraft = (draft: Draft, integrationId?: string) =>
+  test("/integrations/test", {
+    ...draft,
+    ...(integrationId ? { integration_id: integrationId } : {}),
+  });
 
 export const checkAll = () =>
   call<unknown>("/integrations/health/check", {
@@ -255,18 +261,25 @@ export const checkAll = () =>
     timeoutMs: vendorTimeoutMs,
   });
 
-export const execute = (
+/** An operation's result; of one that streams, the text or, of other content, its type and size. */
+export async function execute(
   integrationId: string,
   operation: string,
   params: unknown,
   idempotencyKey: string,
-) =>
-  call<{ result: unknown }>(`/integrations/${id(integrationId)}/execute`, {
+): Promise<unknown> {
+  const response = await request(`/integrations/${id(integrationId)}/execute`, {
     method: "POST",
     body: { operation, params },
     headers: { "idempotency-key": idempotencyKey },
     timeoutMs: vendorTimeoutMs,
   });
+  const type = response.headers.get("content-type") ?? "";
+  if (type.startsWith("application/json"))
+    return ((await response.json()) as Envelope<{ result: unknown }>).data.result;
+  if (type.startsWith("text/")) return response.text();
+  return { content_type: type, size_bytes: (await response.blob()).size };
+}
 
 export type ActivityFilter = {
   activity_type?: string;
@@ -275,6 +288,21 @@ export type ActivityFilter = {
   cursor?: string;
   limit?: number;
 };
+
+export const activityTypes = {
+  created: "Created",
+  updated: "Changed",
+  deleted: "Deleted",
+  enabled: "Switched on",
+  disabled: "Switched off",
+  tested: "Tested",
+  executed: "Operation run",
+  webhook_received: "Webhook received",
+  webhook_rejected: "Webhook rejected",
+  health_changed: "Status changed",
+  exported: "Exported",
+  imported: "Imported",
+} as const satisfies Record<ActivityType, string>;
 
 export const listActivity = (filter: ActivityFilter, signal?: AbortSignal) =>
   call<Activity[]>("/activity", { query: filter, ...(signal ? { signal } : {}) });

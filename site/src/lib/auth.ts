@@ -95,5 +95,8 @@ export const acceptInvitation = (invitationId: string) =>
 /** Where to go after signing in: only ever a path of this site. */
 export function nextAddress(search: string, otherwise = "/"): string {
   const next = new URLSearchParams(search).get("next") ?? "";
-  return /^\/(?![/\\])/.test(next) && !/[\u0000-\u001f]/.test(next) ? next : otherwise;
+  const target = URL.parse(next, location.origin);
+  return next.startsWith("/") && target?.origin === location.origin
+    ? target.pathname + target.search + target.hash
+    : otherwise;
 }
