@@ -1,4 +1,5 @@
 import { and, desc, eq, gte, lt, lte } from "drizzle-orm";
+
 import type { OrgDb } from "./org.ts";
 import { integrationActivityLog as activity } from "./schema.ts";
 

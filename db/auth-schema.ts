@@ -103,7 +103,10 @@ export const members = pgTable(
     role: text("role").notNull().default("member"),
     createdAt: createdAt(),
   },
-  (table) => [uniqueIndex().on(table.userId, table.organizationId), index().on(table.organizationId)],
+  (table) => [
+    uniqueIndex().on(table.userId, table.organizationId),
+    index().on(table.organizationId),
+  ],
 );
 
 export const invitations = pgTable(

@@ -1,5 +1,6 @@
 import { and, type InferInsertModel, type InferSelectModel, type SQL, sql } from "drizzle-orm";
 import type { PgColumn, PgTable } from "drizzle-orm/pg-core";
+
 import type { Client } from "./client.ts";
 
 /** A table that belongs to tenants. One without `orgId` does not type-check as an argument here. */
@@ -99,7 +100,7 @@ export class OrgDb {
   ): Statement<Row<T>[]> {
     let query = this.#client
       .select()
-      .from(table as PgTable)
+      .from(table)
       .where(and(this.mine(table), where))
       .$dynamic();
     if (more.orderBy) query = query.orderBy(...more.orderBy);
@@ -208,7 +209,10 @@ export class OrgDb {
 }
 
 /** Work over all orgs (the clock, the queues): one transaction under the system role. */
-export async function runSystem(client: Client, ...queries: SQL[]): Promise<Record<string, unknown>[][]> {
+export async function runSystem(
+  client: Client,
+  ...queries: SQL[]
+): Promise<Record<string, unknown>[][]> {
   const batch = [
     client.execute(sql`select ${setting("role", "ehrconnect_system")}`),
     ...queries.map((query) => client.execute(query)),

@@ -16,6 +16,7 @@ import {
   uuid,
   varchar,
 } from "drizzle-orm/pg-core";
+
 import { organizations } from "./auth-schema.ts";
 
 export * from "./auth-schema.ts";
@@ -68,9 +69,15 @@ export const integrations = pgTable(
       .notNull()
       .default("sandbox"),
     apiEndpoint: text("api_endpoint"),
-    credentials: jsonb("credentials").$type<Envelope | Record<string, never>>().notNull().default({}),
+    credentials: jsonb("credentials")
+      .$type<Envelope | Record<string, never>>()
+      .notNull()
+      .default({}),
     /** What may be shown of the credentials: plain settings, and secrets as `••••1234`. */
-    settings: jsonb("settings").$type<Record<string, string | number | boolean>>().notNull().default({}),
+    settings: jsonb("settings")
+      .$type<Record<string, string | number | boolean>>()
+      .notNull()
+      .default({}),
     usageMappings: jsonb("usage_mappings").$type<UsageMapping[]>().notNull().default([]),
     healthStatus: varchar("health_status", { length: 20 })
       .$type<HealthStatus>()
@@ -106,7 +113,9 @@ export const integrations = pgTable(
       "integrations_health_status",
       sql`${table.healthStatus} in ('active', 'inactive', 'error', 'testing')`,
     ),
-    index("integrations_due").on(table.nextCheckAt).where(sql`next_check_at is not null`),
+    index("integrations_due")
+      .on(table.nextCheckAt)
+      .where(sql`next_check_at is not null`),
     ...policies(),
   ],
 );
@@ -188,4 +197,3 @@ export const events = pgTable(
     ...policies(),
   ],
 );
-

@@ -2,6 +2,7 @@ import { getConnInfo } from "hono/cloudflare-workers";
 import { getSignedCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
 import * as z from "zod";
+
 import { openClient } from "../db/client.ts";
 import { OrgDb } from "../db/org.ts";
 import { Problem } from "../problem.ts";

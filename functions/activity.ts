@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+
 import { activityTypes, listActivity } from "../db/activity.ts";
 import { guarded } from "./access.ts";
 import { json, newApp } from "./http.ts";
@@ -65,7 +66,9 @@ function page(rows: Parameters<typeof presentActivity>[0][], limit: number) {
 export const activityRoutes = newApp()
   .openapi(ofOrg, async (c) => {
     const query = c.req.valid("query");
-    const [rows] = await c.var.db.run(listActivity(c.var.db, filterOf(query, query.integration_id)));
+    const [rows] = await c.var.db.run(
+      listActivity(c.var.db, filterOf(query, query.integration_id)),
+    );
     return c.json(page(rows, query.limit), 200);
   })
   .openapi(ofIntegration, async (c) => {

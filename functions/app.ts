@@ -3,10 +3,11 @@ import { cors } from "hono/cors";
 import { requestId } from "hono/request-id";
 import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
+
 import { Problem } from "../problem.ts";
 import { activityRoutes } from "./activity.ts";
 import { checkRoutes } from "./checks.ts";
-import { type Bindings, envOf } from "./env.ts";
+import { envOf } from "./env.ts";
 import { executeRoutes } from "./execute.ts";
 import { newApp, onError } from "./http.ts";
 import { integrationRoutes } from "./integrations.ts";
@@ -24,7 +25,7 @@ root.notFound((c) => {
 
 root.use("*", requestId());
 root.use("*", async function configure(c, next) {
-  c.env = envOf(c.env as Bindings);
+  c.env = envOf(c.env);
   const started = Date.now();
   await next();
   const trips = c.var.db?.trips ?? 0;
@@ -54,7 +55,14 @@ root.use("/api/*", (c, next) =>
   cors({
     origin: (origin) => (c.env.settings.allowedOrigins.includes(origin) ? origin : null),
     credentials: true,
-    allowHeaders: ["authorization", "content-type", "idempotency-key", "if-match", "x-api-key", "x-org-id"],
+    allowHeaders: [
+      "authorization",
+      "content-type",
+      "idempotency-key",
+      "if-match",
+      "x-api-key",
+      "x-org-id",
+    ],
     exposeHeaders: ["etag", "retry-after", "server-timing", "x-request-id"],
     maxAge: 600,
   })(c, next),

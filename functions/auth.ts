@@ -9,6 +9,7 @@ import {
   memberAc,
   ownerAc,
 } from "better-auth/plugins/organization/access";
+
 import { openClient } from "../db/client.ts";
 import * as schema from "../db/schema.ts";
 import type { Env } from "./env.ts";

@@ -1,9 +1,9 @@
+import type { Integration } from "../db/integrations.ts";
 import type { ConnectOptions, LogEntry } from "../handlers/api.ts";
 import type { AnyVendor } from "../handlers/define.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import { memoryTokens, type Token, type Tokens } from "../handlers/oauth.ts";
 import { dnsOverHttps, simulatorWire, type Wire } from "../handlers/outbound.ts";
-import type { Integration } from "../db/integrations.ts";
 import { VendorFailure } from "../problem.ts";
 import { openValues } from "./credentials.ts";
 import type { Env } from "./env.ts";

@@ -1,8 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { connectApi } from "../handlers/api.ts";
-import { type AnyVendor, environmentNames } from "../handlers/define.ts";
-import type { FieldValues } from "../handlers/fields.ts";
-import { loadVendor } from "../handlers/registry.ts";
+
 import { logActivity } from "../db/activity.ts";
 import {
   type CheckOutcome,
@@ -13,12 +10,16 @@ import {
   summarizeIntegrations,
 } from "../db/integrations.ts";
 import type { OrgDb } from "../db/org.ts";
-import { Problem, vendorCauses, VendorFailure } from "../problem.ts";
+import { connectApi } from "../handlers/api.ts";
+import { type AnyVendor, environmentNames } from "../handlers/define.ts";
+import type { FieldValues } from "../handlers/fields.ts";
+import { loadVendor } from "../handlers/registry.ts";
+import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
-import { json, newApp } from "./http.ts";
 import { connection, openIntegration, type Target } from "./calls.ts";
 import { configure, openValues, webhookUrl } from "./credentials.ts";
 import type { Env } from "./env.ts";
+import { json, newApp } from "./http.ts";
 import { IntegrationRow, presentIntegration, Summary, TestReport } from "./present.ts";
 
 export type Probe = {
@@ -28,8 +29,9 @@ export type Probe = {
 };
 
 /** What to do about each cause, in words for the person who set the integration up. */
-const advice: Record<keyof typeof vendorCauses, string> = {
-  credentials_rejected: "Check that the credentials were copied whole and belong to this environment.",
+const advice: Record<VendorCause, string> = {
+  credentials_rejected:
+    "Check that the credentials were copied whole and belong to this environment.",
   credentials_expired: "Create new credentials at the vendor and save them here.",
   forbidden: "Give these credentials the permissions that this integration needs.",
   not_found: "Check the address and the account or tenant id.",
@@ -50,8 +52,7 @@ export async function probe(
   const started = Date.now();
   const latency = () => Date.now() - started;
   try {
-    const values =
-      known ?? (target.id ? await openValues(env.vault, target as Integration) : {});
+    const values = known ?? (target.id ? await openValues(env.vault, target as Integration) : {});
     const api = connectApi(connection(env, target, vendor, values));
     const { account, checked } = await vendor.test(api, values, target.environment);
     return {
@@ -109,7 +110,9 @@ export async function check(env: Env, db: OrgDb, row: Integration, decisive: boo
     ? await db.run(written, log("tested", { ...result.report }))
     : await db.run(written);
   if (after && !decisive && after.healthStatus !== row.healthStatus)
-    await db.run(log("health_changed", { from: row.healthStatus, to: after.healthStatus, ...result.report }));
+    await db.run(
+      log("health_changed", { from: row.healthStatus, to: after.healthStatus, ...result.report }),
+    );
   return { result, after };
 }
 
@@ -152,7 +155,9 @@ const testUnsaved = createRoute({
       },
     },
   },
-  responses: { 200: json(TestAnswer, "The result; a test that failed is a 200 with `success: false`") },
+  responses: {
+    200: json(TestAnswer, "The result; a test that failed is a 200 with `success: false`"),
+  },
 });
 const testSaved = createRoute({
   method: "post",
@@ -161,7 +166,9 @@ const testSaved = createRoute({
   summary: "Test an integration",
   ...guarded("integrations:test"),
   request: { params: z.object({ id: z.uuid() }) },
-  responses: { 200: json(TestAnswer, "The result; a test that failed is a 200 with `success: false`") },
+  responses: {
+    200: json(TestAnswer, "The result; a test that failed is a 200 with `success: false`"),
+  },
 });
 const Health = z.object({
   success: z.literal(true),
@@ -194,10 +201,16 @@ async function readHealth(env: Env, db: OrgDb) {
   const data = await Promise.all(
     rows.map(async (row) => {
       const vendor = await loadVendor(row.vendorId);
-      return presentIntegration(row, vendor ? await webhookUrl(env.settings, vendor, row, false) : null);
+      return presentIntegration(
+        row,
+        vendor ? await webhookUrl(env.settings, vendor, row, false) : null,
+      );
     }),
   );
-  return { rows, answer: { success: true as const, data, count: data.length, summary: summary ?? noSummary } };
+  return {
+    rows,
+    answer: { success: true as const, data, count: data.length, summary: summary ?? noSummary },
+  };
 }
 
 export const checkRoutes = newApp()
@@ -217,7 +230,9 @@ export const checkRoutes = newApp()
     const { db } = c.var;
     const input = c.req.valid("json");
     db.chooseOrg(input.org_id || undefined);
-    const [stored] = input.integration_id ? await db.run(getIntegration(db, input.integration_id)) : [[]];
+    const [stored] = input.integration_id
+      ? await db.run(getIntegration(db, input.integration_id))
+      : [[]];
     const { orgId } = await db.authenticate();
     const [row] = stored;
     if (input.integration_id && row?.vendorId !== input.vendor_id) throw new Problem("not_found");
@@ -230,7 +245,11 @@ export const checkRoutes = newApp()
     const { environment } = input;
     const chosen = configure(
       vendor,
-      { environment, endpoint: input.api_endpoint, credentials: { ...known, ...input.credentials } },
+      {
+        environment,
+        endpoint: input.api_endpoint,
+        credentials: { ...known, ...input.credentials },
+      },
       known,
     );
     const target = { orgId, vendorId: input.vendor_id, environment, apiEndpoint: chosen.endpoint };

@@ -1,8 +1,8 @@
+import type { Integration } from "../db/integrations.ts";
+import type { Envelope } from "../db/schema.ts";
 import type { AnyVendor, EnvironmentName } from "../handlers/define.ts";
 import { type FieldValues, isMask, mask, parseFields } from "../handlers/fields.ts";
 import { whyRefused } from "../handlers/outbound.ts";
-import type { Integration } from "../db/integrations.ts";
-import type { Envelope } from "../db/schema.ts";
 import { type Issue, Problem } from "../problem.ts";
 import type { Settings } from "./env.ts";
 import type { Vault } from "./vault.ts";
@@ -86,8 +86,16 @@ export async function openValues(
 export async function webhookToken(settings: Settings, integrationId: string): Promise<string> {
   const bytes = new TextEncoder();
   const algorithm = { name: "HMAC", hash: "SHA-256" };
-  const key = await crypto.subtle.importKey("raw", bytes.encode(settings.URL_TOKEN_SECRET), algorithm, false, ["sign"]);
-  const mac = new Uint8Array(await crypto.subtle.sign("HMAC", key, bytes.encode(`webhook|${integrationId}`)));
+  const key = await crypto.subtle.importKey(
+    "raw",
+    bytes.encode(settings.URL_TOKEN_SECRET),
+    algorithm,
+    false,
+    ["sign"],
+  );
+  const mac = new Uint8Array(
+    await crypto.subtle.sign("HMAC", key, bytes.encode(`webhook|${integrationId}`)),
+  );
   return btoa(String.fromCharCode(...mac.slice(0, 24)))
     .replaceAll("+", "-")
     .replaceAll("/", "_");

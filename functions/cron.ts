@@ -1,4 +1,5 @@
 import { sql } from "drizzle-orm";
+
 import { openClient } from "../db/client.ts";
 import { claimDue } from "../db/integrations.ts";
 import { runSystem } from "../db/org.ts";

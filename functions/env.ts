@@ -1,5 +1,6 @@
 import type { DurableObjectNamespace, Fetcher, Queue } from "@cloudflare/workers-types";
 import * as z from "zod";
+
 import { Problem } from "../problem.ts";
 import { openVault, secretKeyRing, type Vault } from "./vault.ts";
 

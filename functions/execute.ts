@@ -1,12 +1,13 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { runOperation } from "../handlers/api.ts";
+
 import { logActivity } from "../db/activity.ts";
 import { getIntegration, type Integration, recordCheck } from "../db/integrations.ts";
 import type { OrgDb } from "../db/org.ts";
+import { runOperation } from "../handlers/api.ts";
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
-import { json, newApp } from "./http.ts";
 import { connection, openIntegration } from "./calls.ts";
+import { json, newApp } from "./http.ts";
 import { mustLoadVendor } from "./vendors.ts";
 
 const execute = createRoute({

@@ -3,8 +3,16 @@ import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
 import * as z from "zod";
+
 import type { OrgDb } from "../db/org.ts";
-import { type Issue, Problem, type ProblemCode, problems, VendorFailure, vendorCauses } from "../problem.ts";
+import {
+  type Issue,
+  Problem,
+  type ProblemCode,
+  problems,
+  VendorFailure,
+  vendorCauses,
+} from "../problem.ts";
 import type { Env } from "./env.ts";
 
 export type AppEnv = {
@@ -16,8 +24,10 @@ export type AppEnv = {
 const refuseInvalid: Hook<unknown, AppEnv, string, unknown> = async (result, c) => {
   if (result.success) return;
   if (c.var.db) await c.var.db.authenticate();
-  const errors = issuesOf(result.error as z.ZodError, result.target);
-  throw new Problem("invalid_request", errors[0] && `${errors[0].path}: ${errors[0].message}`, { errors });
+  const errors = issuesOf(result.error, result.target);
+  throw new Problem("invalid_request", errors[0] && `${errors[0].path}: ${errors[0].message}`, {
+    errors,
+  });
 };
 
 export const newApp = () => new OpenAPIHono<AppEnv>({ defaultHook: refuseInvalid });
@@ -33,7 +43,9 @@ export function issuesOf(error: z.ZodError, target = "json"): Issue[] {
 }
 
 /** Postgres's code of an error, however deep the driver and drizzle have wrapped it. */
-function postgresError(error: unknown): { code: string; message: string; constraint?: string } | undefined {
+function postgresError(
+  error: unknown,
+): { code: string; message: string; constraint?: string } | undefined {
   for (let e = error; e instanceof Error; e = e.cause)
     if (e.name === "NeonDbError") return e as Error & { code: string; constraint?: string };
   return undefined;
@@ -56,7 +68,10 @@ function fromDatabase(error: unknown): Problem | undefined {
     default:
       // Class 08 and 57P: the database is gone or going. The driver gives no code when it cannot connect.
       return !failure.code || /^(08|57P|53)/.test(failure.code)
-        ? new Problem("unavailable", "The database does not answer", { cause: error, retryAfter: 5 })
+        ? new Problem("unavailable", "The database does not answer", {
+            cause: error,
+            retryAfter: 5,
+          })
         : undefined;
   }
 }
@@ -88,7 +103,11 @@ export function renderProblem(c: Context<AppEnv>, problem: Problem): Response {
     code: problem.code,
     ...(problem.errors.length ? { errors: problem.errors } : {}),
     ...(failure
-      ? { cause: failure.failure, vendor_status: failure.vendorStatus, vendor_code: failure.vendorCode }
+      ? {
+          cause: failure.failure,
+          vendor_status: failure.vendorStatus,
+          vendor_code: failure.vendorCode,
+        }
       : {}),
     ...(problem.retryAfter === undefined ? {} : { retry_after: problem.retryAfter }),
     request_id: c.var.requestId,
@@ -128,7 +147,10 @@ function describe(cause: unknown): unknown {
   return {
     name: cause.name,
     ...(inner ? { postgres: inner.code, constraint: inner.constraint } : {}),
-    at: cause.stack?.split("\n").filter((line) => line.includes(" at ")).slice(0, 8),
+    at: cause.stack
+      ?.split("\n")
+      .filter((line) => line.includes(" at "))
+      .slice(0, 8),
   };
 }
 

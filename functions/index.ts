@@ -1,14 +1,15 @@
 import type { ExecutionContext, MessageBatch } from "@cloudflare/workers-types";
+
 import { app } from "./app.ts";
 import { handleCron } from "./cron.ts";
-import { type Bindings, type Env, envOf } from "./env.ts";
+import { type Bindings, envOf } from "./env.ts";
 import { handleQueue } from "./queue.ts";
 
 export { IntegrationObject } from "./integration-object.ts";
 
 export default {
   fetch: (request: Request, bindings: Bindings, ctx: ExecutionContext) =>
-    app.fetch(request, bindings as Env, ctx as never),
+    app.fetch(request, bindings, ctx),
   scheduled: (_event: unknown, bindings: Bindings) => handleCron(envOf(bindings)),
   queue: (batch: MessageBatch, bindings: Bindings) => handleQueue(batch, envOf(bindings)),
 };

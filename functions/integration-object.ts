@@ -1,7 +1,8 @@
 import { DurableObject } from "cloudflare:workers";
+
+import type { Envelope } from "../db/schema.ts";
 import { isFresh, type Token } from "../handlers/oauth.ts";
 import type { VendorCause } from "../problem.ts";
-import type { Envelope } from "../db/schema.ts";
 import { type Bindings, envOf } from "./env.ts";
 
 /** What a caller's token request came to: plain values, since an Error loses its class on the way. */

@@ -1,6 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { environmentNames, type AnyVendor, categories, type Category } from "../handlers/define.ts";
-import { loadVendor } from "../handlers/registry.ts";
+import type { Context } from "hono";
+
 import { logActivity } from "../db/activity.ts";
 import {
   addIntegration,
@@ -13,18 +13,27 @@ import {
   removeIntegration,
   summarizeIntegrations,
 } from "../db/integrations.ts";
+import { environmentNames, type AnyVendor, categories, type Category } from "../handlers/define.ts";
+import { loadVendor } from "../handlers/registry.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
-import { type AppEnv, json, newApp } from "./http.ts";
-import { cards, mustLoadVendor } from "./vendors.ts";
-import { nextCheck, outcomeOf, probe, type Probe } from "./checks.ts";
 import { forget } from "./calls.ts";
+import { nextCheck, outcomeOf, probe, type Probe } from "./checks.ts";
 import { configure, openValues, webhookUrl } from "./credentials.ts";
-import { IntegrationRow, presentIntegration, Summary, TestReport, UsageMapping } from "./present.ts";
-import type { Context } from "hono";
+import { type AppEnv, json, newApp } from "./http.ts";
+import {
+  IntegrationRow,
+  presentIntegration,
+  Summary,
+  TestReport,
+  UsageMapping,
+} from "./present.ts";
+import { cards, mustLoadVendor } from "./vendors.ts";
 
 const Id = z.object({ id: z.uuid() });
-const Flag = z.enum(["true", "false", "1", "0"]).transform((value) => value === "true" || value === "1");
+const Flag = z
+  .enum(["true", "false", "1", "0"])
+  .transform((value) => value === "true" || value === "1");
 const OrgId = z.union([z.uuid(), z.literal("")]).optional();
 const Environment = z.enum(environmentNames);
 /** The earlier web client sends "" for what is not set. */
@@ -67,7 +76,9 @@ const UpdateBody = z
 
 const Answer = z.object({
   success: z.literal(true),
-  data: IntegrationRow.extend({ test: TestReport.extend({ success: z.boolean(), message: z.string() }).optional() }),
+  data: IntegrationRow.extend({
+    test: TestReport.extend({ success: z.boolean(), message: z.string() }).optional(),
+  }),
   message: z.string().optional(),
 });
 const body = <T extends z.ZodType>(schema: T) => ({
@@ -118,7 +129,11 @@ const update = createRoute({
   operationId: "updateIntegration",
   summary: "Change an integration (what is left out stays)",
   ...guarded("integrations:write"),
-  request: { params: Id, headers: z.object({ "if-match": z.string().optional() }), ...body(UpdateBody) },
+  request: {
+    params: Id,
+    headers: z.object({ "if-match": z.string().optional() }),
+    ...body(UpdateBody),
+  },
   responses: { 200: json(Answer, "Changed") },
 });
 const remove = createRoute({
@@ -155,16 +170,16 @@ async function present(c: Context<AppEnv>, vendor: AnyVendor, row: Integration) 
 }
 
 const withTest = (result: Probe | undefined) =>
-  result
-    ? { test: { ...result.report, success: result.success, message: result.message } }
-    : {};
+  result ? { test: { ...result.report, success: result.success, message: result.message } } : {};
 
 /** `createdAt|id` of a page's last row, in base64url. */
 const encodeCursor = (row: Integration) =>
   btoa(`${row.createdAt.toISOString()}|${row.id}`).replaceAll("+", "-").replaceAll("/", "_");
 function decodeCursor(cursor: string) {
   const refuse = () =>
-    new Problem("invalid_request", undefined, { errors: [{ path: "cursor", message: "Not a cursor of ours" }] });
+    new Problem("invalid_request", undefined, {
+      errors: [{ path: "cursor", message: "Not a cursor of ours" }],
+    });
   try {
     const [time = "", id = ""] = atob(cursor.replaceAll("-", "+").replaceAll("_", "/")).split("|");
     const createdAt = new Date(time);
@@ -186,7 +201,10 @@ export const integrationRoutes = newApp()
     const { db } = c.var;
     const query = c.req.valid("query");
     const inCategory = query.category
-      ? cards.filter((card) => card.category === query.category || card.also_in.includes(query.category as Category))
+      ? cards.filter(
+          (card) =>
+            card.category === query.category || card.also_in.includes(query.category as Category),
+        )
       : undefined;
     const ids = inCategory?.map((card) => card.id);
     const [rows, [summary]] = await db.run(
@@ -287,9 +305,11 @@ export const integrationRoutes = newApp()
       known,
     );
     const enabled = input.enabled ?? before.enabled;
-    const dataVersion = "dv" in before.credentials ? (before.credentials.dv as number) + 1 : 1;
+    const dataVersion = "dv" in before.credentials ? before.credentials.dv + 1 : 1;
     const changed = Object.keys(input).filter((key) => key !== "org_id");
-    const reconfigured = ["environment", "api_endpoint", "credentials"].some((key) => changed.includes(key));
+    const reconfigured = ["environment", "api_endpoint", "credentials"].some((key) =>
+      changed.includes(key),
+    );
     const retest = enabled && (reconfigured || !before.enabled);
     const ifMatch = c.req.valid("header")["if-match"];
     const [, [row]] = await db.run(
@@ -299,10 +319,15 @@ export const integrationRoutes = newApp()
         enabled,
         apiEndpoint: chosen.endpoint,
         ...(reconfigured
-          ? { credentials: await c.env.vault.seal(before, chosen.values, dataVersion), settings: chosen.shown }
+          ? {
+              credentials: await c.env.vault.seal(before, chosen.values, dataVersion),
+              settings: chosen.shown,
+            }
           : {}),
         ...(input.usage_mappings ? { usageMappings: input.usage_mappings } : {}),
-        ...(retest ? { healthStatus: "testing", consecutiveFailures: 0, consecutiveSuccesses: 0 } : {}),
+        ...(retest
+          ? { healthStatus: "testing", consecutiveFailures: 0, consecutiveSuccesses: 0 }
+          : {}),
         ...(enabled ? {} : { healthStatus: "inactive" }),
         nextCheckAt: enabled ? (retest ? nextCheck() : before.nextCheckAt) : null,
       }),
@@ -360,14 +385,22 @@ export const integrationRoutes = newApp()
       if (!row) throw new Problem("not_found");
       await forget(c.env, row);
       return c.json(
-        { success: true as const, data: await present(c, vendor, row), message: `${vendor.name} is off` },
+        {
+          success: true as const,
+          data: await present(c, vendor, row),
+          message: `${vendor.name} is off`,
+        },
         200,
       );
     }
     const result = await probe(c.env, before, vendor);
     const [, , , [row]] = await db.run(
       expectVersion(db, id, undefined),
-      changeIntegration(db, id, { enabled: true, healthStatus: "testing", nextCheckAt: nextCheck() }),
+      changeIntegration(db, id, {
+        enabled: true,
+        healthStatus: "testing",
+        nextCheckAt: nextCheck(),
+      }),
       logActivity(db, {
         integrationId: id,
         vendorId: before.vendorId,

@@ -1,5 +1,6 @@
 import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
+
 import { problems } from "../problem.ts";
 import type { AppEnv } from "./http.ts";
 
@@ -38,7 +39,9 @@ export function describeApi(app: OpenAPIHono<AppEnv>) {
     in: "cookie",
     name: "better-auth.session_token",
   });
-  const content = { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } };
+  const content = {
+    "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } },
+  };
 
   let text: string | undefined;
   app.get("/api/openapi.json", (c) => {
@@ -63,6 +66,9 @@ export function describeApi(app: OpenAPIHono<AppEnv>) {
         }
       text = JSON.stringify(document);
     }
-    return c.body(text, 200, { "content-type": "application/json", "cache-control": "public, max-age=300" });
+    return c.body(text, 200, {
+      "content-type": "application/json",
+      "cache-control": "public, max-age=300",
+    });
   });
 }

@@ -1,6 +1,7 @@
 import { z } from "@hono/zod-openapi";
-import type { Integration } from "../db/integrations.ts";
+
 import type { Activity } from "../db/activity.ts";
+import type { Integration } from "../db/integrations.ts";
 
 const when = z.iso.datetime().nullable();
 
@@ -38,7 +39,10 @@ export const IntegrationRow = z
   .openapi("Integration");
 export type IntegrationRow = z.infer<typeof IntegrationRow>;
 
-export const presentIntegration = (row: Integration, webhookUrl: string | null): IntegrationRow => ({
+export const presentIntegration = (
+  row: Integration,
+  webhookUrl: string | null,
+): IntegrationRow => ({
   id: row.id,
   org_id: row.orgId,
   vendor_id: row.vendorId,

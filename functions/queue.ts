@@ -1,23 +1,29 @@
 import type { MessageBatch } from "@cloudflare/workers-types";
-import { connectApi } from "../handlers/api.ts";
-import { loadVendor } from "../handlers/registry.ts";
-import type { Incoming } from "../handlers/signature.ts";
+
 import { openClient } from "../db/client.ts";
 import { getEvent, markEvent } from "../db/events.ts";
 import { getIntegration } from "../db/integrations.ts";
 import { OrgDb } from "../db/org.ts";
+import { connectApi } from "../handlers/api.ts";
+import { loadVendor } from "../handlers/registry.ts";
+import type { Incoming } from "../handlers/signature.ts";
 import { connection, openIntegration } from "./calls.ts";
 import { check, eachLimited } from "./checks.ts";
 import type { CheckMessage, Env, EventMessage } from "./env.ts";
 
 const standing = (env: Env, orgId: string, actor: string) =>
-  new OrgDb(openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT), { orgId, actor });
+  new OrgDb(openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT), {
+    orgId,
+    actor,
+  });
 
 /** A queue that is not ours is a deployment mistake: it throws, so that the messages stay. */
 export async function handleQueue(batch: MessageBatch, env: Env): Promise<void> {
   const name = batch.queue.replace(/^.*-(?=events$|checks$)/, "");
-  if (name === "events") return eachMessage(batch as MessageBatch<EventMessage>, (m) => processEvent(env, m));
-  if (name === "checks") return eachMessage(batch as MessageBatch<CheckMessage>, (m) => runChecks(env, m));
+  if (name === "events")
+    return eachMessage(batch as MessageBatch<EventMessage>, (m) => processEvent(env, m));
+  if (name === "checks")
+    return eachMessage(batch as MessageBatch<CheckMessage>, (m) => runChecks(env, m));
   throw new Error(`No consumer for the queue ${batch.queue}`);
 }
 
@@ -28,7 +34,11 @@ async function eachMessage<T>(batch: MessageBatch<T>, work: (body: T) => Promise
       message.ack();
     } catch (error) {
       console.error(
-        JSON.stringify({ level: "error", message: "queue work failed", name: (error as Error).name }),
+        JSON.stringify({
+          level: "error",
+          message: "queue work failed",
+          name: (error as Error).name,
+        }),
       );
       message.retry({ delaySeconds: Math.min(600, 5 * 2 ** message.attempts) });
     }
@@ -60,7 +70,11 @@ export async function processEvent(env: Env, { orgId, eventId }: EventMessage): 
         headers: new Headers(event.headers),
         body: Uint8Array.from(atob(body), (char) => char.charCodeAt(0)),
       };
-      const hint = { id: event.dedupKey, type: event.type, occurredAt: event.occurredAt?.toISOString() };
+      const hint = {
+        id: event.dedupKey,
+        type: event.type,
+        occurredAt: event.occurredAt?.toISOString(),
+      };
       believed = await confirm(api, hint, incoming);
     }
   }

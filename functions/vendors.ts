@@ -1,7 +1,8 @@
 import { createRoute, z } from "@hono/zod-openapi";
-import { type AnyVendor, categories, type Category } from "../handlers/define.ts";
-import { operationViews, type VendorCard, vendorDetail } from "../handlers/catalog.ts";
+
 import catalog from "../handlers/catalog.json" with { type: "json" };
+import { operationViews, type VendorCard, vendorDetail } from "../handlers/catalog.ts";
+import { type AnyVendor, categories, type Category } from "../handlers/define.ts";
 import { loadVendor } from "../handlers/registry.ts";
 import { Problem } from "../problem.ts";
 import { json, newApp } from "./http.ts";
@@ -27,7 +28,6 @@ const Card = z
   })
   .loose()
   .openapi("Vendor");
-type Vendor = z.infer<typeof Card>;
 const VendorId = z.object({ vendor_id: z.string().min(1).max(100) });
 const many = (item: z.ZodType) =>
   z.object({ success: z.literal(true), data: z.array(item), count: z.number().int() });
@@ -67,12 +67,24 @@ const operations = createRoute({
 });
 
 /** The earlier web client shows `logo`; every vendor has one, drawn when the site is built. */
-const withLogo = <T extends { id: string }>(card: T) => ({ ...card, logo: `/logos/${card.id}.svg` });
+const withLogo = <T extends { id: string }>(card: T) => ({
+  ...card,
+  logo: `/logos/${card.id}.svg`,
+});
 
 function matches(card: VendorCard, q: string): boolean {
-  const text = [card.name, card.description, categories[card.category], ...card.areas, ...card.keywords];
+  const text = [
+    card.name,
+    card.description,
+    categories[card.category],
+    ...card.areas,
+    ...card.keywords,
+  ];
   const all = text.join(" ").toLowerCase();
-  return q.toLowerCase().split(/\s+/).every((word) => all.includes(word));
+  return q
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => all.includes(word));
 }
 
 export const vendorRoutes = newApp()
@@ -91,7 +103,7 @@ export const vendorRoutes = newApp()
   .openapi(read, async (c) => {
     const id = c.req.valid("param").vendor_id;
     const detail = vendorDetail(id, await mustLoadVendor(id));
-    return c.json({ success: true as const, data: withLogo(detail) as unknown as Vendor }, 200);
+    return c.json({ success: true as const, data: withLogo(detail) as never }, 200);
   })
   .openapi(operations, async (c) => {
     const data = operationViews(await mustLoadVendor(c.req.valid("param").vendor_id));

@@ -1,20 +1,21 @@
 import { bodyLimit } from "hono/body-limit";
 import * as z from "zod";
-import type { AnyVendor, WebhookEvent } from "../handlers/define.ts";
-import { loadVendor } from "../handlers/registry.ts";
-import { type Incoming, sha256Hex, type Verdict } from "../handlers/signature.ts";
+
 import { logActivity } from "../db/activity.ts";
 import { openClient } from "../db/client.ts";
 import { addEvent } from "../db/events.ts";
 import { findIntegration, type Integration } from "../db/integrations.ts";
 import { OrgDb, runSystem } from "../db/org.ts";
 import { integrationFromRow } from "../db/rows.ts";
+import type { AnyVendor, WebhookEvent } from "../handlers/define.ts";
+import { loadVendor } from "../handlers/registry.ts";
+import { type Incoming, sha256Hex, type Verdict } from "../handlers/signature.ts";
 import { Problem } from "../problem.ts";
 import { clientIp } from "./access.ts";
-import { newApp } from "./http.ts";
 import { openIntegration, recall } from "./calls.ts";
 import { webhookToken } from "./credentials.ts";
 import type { Env } from "./env.ts";
+import { newApp } from "./http.ts";
 
 const largestBody = 6 * 1024 * 1024;
 
@@ -172,7 +173,9 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
       fresh.map((eventId) => ({ body: { orgId: row.orgId, eventId } })),
     ).catch((error: unknown) => {
       // Stored is enough to acknowledge: the clock finds what the queue did not take.
-      console.error(JSON.stringify({ level: "error", message: "queue refused", error: String(error) }));
+      console.error(
+        JSON.stringify({ level: "error", message: "queue refused", error: String(error) }),
+      );
     });
   return webhooks.reply?.() ?? c.json({ received: true });
 });

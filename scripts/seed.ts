@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from "node:crypto";
-import { hashPassword } from "better-auth/crypto";
+
 import { neon, neonConfig } from "@neondatabase/serverless";
+import { hashPassword } from "better-auth/crypto";
 
 /** The organization of every example in the docs. */
 export const demo = {
@@ -18,7 +19,12 @@ export async function seed(url: string, endpoint?: string): Promise<void> {
   const sql = neon(url);
   const [known] = await sql`select id from organizations where id = ${demo.orgId}`;
   if (known) return;
-  await addOrg(url, { ...demo, name: "Riverside Family Clinic", slug: "riverside", person: "Dana Demo" });
+  await addOrg(url, {
+    ...demo,
+    name: "Riverside Family Clinic",
+    slug: "riverside",
+    person: "Dana Demo",
+  });
 }
 
 export type NewOrg = {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+
 import { convertV4MiniflareOptions, Miniflare } from "miniflare";
 import { unstable_getMiniflareWorkerOptions } from "wrangler";
 
@@ -61,6 +62,8 @@ export type RunningWorker = {
   miniflare: Miniflare;
   /** What the clock does each minute. */
   tick(): Promise<void>;
+  /** Takes the newest build. */
+  reload(): Promise<void>;
   stop(): Promise<void>;
 };
 
@@ -102,7 +105,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
         },
       },
     ],
-  } as Parameters<typeof convertV4MiniflareOptions>[0]);
+  });
   const miniflare = new Miniflare(configured);
   await miniflare.ready;
   const url = `http://127.0.0.1:${port}`;
@@ -114,6 +117,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       const { outcome } = await worker.scheduled({ cron: "* * * * *" });
       if (outcome !== "ok") throw new Error(`The clock ended with ${outcome}`);
     },
+    reload: () => miniflare.setOptions(configured),
     stop: () => miniflare.dispose(),
   };
 }
@@ -127,4 +131,3 @@ export async function freePort(): Promise<number> {
   if (address === null || typeof address === "string") throw new Error("no port");
   return address.port;
 }
-
