@@ -16,6 +16,8 @@ export type RecordedRequest = {
   at: Date;
   status: number | undefined;
   fault: Fault["kind"] | undefined;
+  /** The caller left before the end of an event stream. */
+  left: boolean;
 };
 
 export type SentWebhook = { request: Request; status: number; headers: Headers; body: string };
@@ -42,6 +44,27 @@ export type Simulator = {
 };
 
 const kept = 1000;
+
+/** Tells when the reader of a stream leaves before its end. */
+function watched(response: Response, onLeave: () => void): Response {
+  const reader = response.body?.getReader();
+  if (!reader) return response;
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      async cancel(reason) {
+        onLeave();
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, response);
+}
 
 /** Every vendor on one port, or, with `origin`, one vendor with its own paths. */
 async function serve(
@@ -73,6 +96,7 @@ async function serve(
       at: new Date(),
       status: undefined,
       fault: fault?.kind,
+      left: false,
     };
     requests = [...requests.slice(1 - kept), recorded];
     const request = new Request(url, {
@@ -81,8 +105,14 @@ async function serve(
       body: method === "GET" || method === "HEAD" ? null : body,
     });
     const outcome = await answer(simulationOf(vendor), request, fault, closing.signal);
-    if (outcome.kind !== "reset") recorded.status = outcome.response.status;
-    return outcome;
+    if (outcome.kind === "reset") return outcome;
+    recorded.status = outcome.response.status;
+    if (!outcome.response.headers.get("content-type")?.startsWith("text/event-stream"))
+      return outcome;
+    const response = watched(outcome.response, () => {
+      recorded.left = true;
+    });
+    return { ...outcome, response };
   }
 
   /** Several vendors may share a host (a token server); the one that knows the caller answers. */

@@ -1,4 +1,4 @@
-import Stripe from "stripe";
+import { Stripe } from "stripe";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
 import { type Simulator, startVendor } from "./server.ts";
