@@ -182,7 +182,6 @@ export const vendor = defineVendor({
   documentation: "https://developers.openai.com/api",
   keywords: ["gpt", "llm", "text", "summary", "transcription", "embedding", "scribe"],
   featured: true,
-  icon: "openai",
   access: { kind: "self-serve" },
   environments: {
     sandbox: { baseUrl: "https://{region}.openai.com" },

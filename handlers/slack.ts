@@ -149,7 +149,6 @@ export const vendor = defineVendor({
   documentation: "https://docs.slack.dev",
   keywords: ["chat", "message", "channel", "alert", "team", "notification"],
   featured: true,
-  icon: "slack",
   access: { kind: "self-serve" },
   environments: {
     sandbox: { baseUrl: "https://slack.com" },

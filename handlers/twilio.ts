@@ -246,7 +246,6 @@ export const vendor = defineVendor({
   documentation: "https://www.twilio.com/docs",
   keywords: ["sms", "text", "voice", "call", "reminder", "otp", "verify", "phone"],
   featured: true,
-  icon: "twilio",
   access: { kind: "self-serve" },
   environments: {
     sandbox: { baseUrl: "https://api.twilio.com" },
