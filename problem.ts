@@ -1,6 +1,6 @@
 /** The one error type: thrown anywhere, rendered once in `functions/app.ts` as RFC 9457. */
 export const problems = {
-  invalid_json: { status: 400, title: "The body is not valid JSON" },
+  invalid_json: { status: 422, title: "The body is not valid JSON" },
   invalid_webhook: { status: 400, title: "The webhook could not be read" },
   unauthenticated: { status: 401, title: "Sign in or send an API key" },
   webhook_rejected: { status: 401, title: "The webhook signature was not accepted" },

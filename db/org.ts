@@ -98,9 +98,10 @@ export class OrgDb {
     where?: SQL,
     more: { orderBy?: readonly (SQL | PgColumn)[]; limit?: number } = {},
   ): Statement<Row<T>[]> {
+    const from: PgTable = table;
     let query = this.#client
       .select()
-      .from(table)
+      .from(from)
       .where(and(this.mine(table), where))
       .$dynamic();
     if (more.orderBy) query = query.orderBy(...more.orderBy);

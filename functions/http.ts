@@ -125,8 +125,11 @@ export function renderProblem(c: Context<AppEnv>, problem: Problem): Response {
   });
 }
 
-export function onError(error: Error, c: Context<AppEnv>): Response {
-  const problem = toProblem(error);
+export async function onError(error: Error, c: Context<AppEnv>): Promise<Response> {
+  let problem = toProblem(error);
+  // Malformed JSON is found before any statement has proved who asks.
+  if (problem.code === "invalid_json" && c.var.db)
+    problem = await c.var.db.authenticate().then(() => problem, toProblem);
   if (problem.code === "internal" || problem.code === "unavailable")
     console.error(
       JSON.stringify({

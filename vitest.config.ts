@@ -1,0 +1,40 @@
+import { defineConfig } from "vitest/config";
+
+const api = (engine: string) => ({
+  extends: true as const,
+  test: {
+    name: `api on ${engine}`,
+    include: ["functions/**/*.test.ts"],
+    globalSetup: ["scripts/world-setup.ts"],
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+  },
+});
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["{handlers,db,simulator,scripts,site}/**/*.test.ts", "*.test.ts"],
+          exclude: ["site/e2e/**", "**/node_modules/**"],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      api("pglite"),
+      api("postgres"),
+      {
+        extends: true,
+        test: {
+          name: "browser",
+          include: ["site/e2e/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+});
