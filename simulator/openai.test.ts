@@ -30,15 +30,15 @@ const client = (key = apiKey, more: { organization?: string } = {}) =>
     ...more,
   });
 const openai = client();
-const model = "gpt-simulated";
+const model = "example-model";
 
 describe("authentication", () => {
   test("lists models by page, with the date one shuts down", async () => {
     const ids: string[] = [];
     for await (const { id } of openai.models.list()) ids.push(id);
     expect(ids).toContain(model);
-    await expect(openai.models.retrieve("gpt-simulated-old")).resolves.toMatchObject({
-      shutdown_date: "2026-12-11",
+    await expect(openai.models.retrieve("old-model")).resolves.toMatchObject({
+      shutdown_date: "2027-01-14",
     });
   });
 
@@ -120,7 +120,7 @@ describe("responses", () => {
     [{ model, input: "Hi", prompt: 1 }, 400, { code: "unknown_parameter", param: "prompt" }],
     [{ model, input: "Hi", temperature: 3 }, 400, { code: "invalid_value", param: "temperature" }],
     [{ model: "gpt-gone", input: "Hi" }, 404, { code: "model_not_found" }],
-    [{ model: "text-embedding-simulated", input: "Hi" }, 400, { param: "model" }],
+    [{ model: "example-embedding", input: "Hi" }, 400, { param: "model" }],
   ])("refuses %j with %i", async (params, status, failure) => {
     const refused = openai.responses.create(
       params as OpenAI.Responses.ResponseCreateParamsNonStreaming,
@@ -159,7 +159,7 @@ describe("chat, embeddings and transcription", () => {
 
   test("embeds text as unit vectors, the same for the same text", async () => {
     const input = ["cough", "fever", "cough"];
-    const embedding = { model: "text-embedding-simulated", dimensions: 256 };
+    const embedding = { model: "example-embedding", dimensions: 256 };
     const { data } = await openai.embeddings.create({ ...embedding, input });
     const [cough = [], fever = [], again = []] = data.map((each) => each.embedding);
     expect(cough).toHaveLength(256);
@@ -177,7 +177,7 @@ describe("chat, embeddings and transcription", () => {
   test("transcribes an audio file and refuses another", async () => {
     const transcribe = async (name: string) =>
       openai.audio.transcriptions.create({
-        model: "gpt-transcribe-simulated",
+        model: "example-transcriber",
         file: await toFile(Buffer.alloc(2048), name),
       });
     await expect(transcribe("visit.wav")).resolves.toMatchObject({

@@ -17,16 +17,19 @@ import { base64Floats, embed, failureResponse, refuse, tokensOf } from "./openai
 import { model, models, type OpenAi, parse, readJson } from "./openai/requests.ts";
 import { addResponses } from "./openai/responses.ts";
 
+const organization = "org-example";
+const project = "proj_example";
 const credentials = {
-  apiKey: "sk-proj-00000000000000000000000000000000",
-  webhookSecret: "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+  apiKey: "sk-proj-exampleexampleexampleexample",
+  organization,
+  project,
+  defaultModel: "example-model",
+  webhookSecret: "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
 };
 /** May generate, but not list models. */
 export const openaiRestrictedKey = "sk-proj-restricted0000000000000000000000";
 /** Its account has no credit left. */
 export const openaiSpentKey = "sk-proj-spent000000000000000000000000000";
-const organization = "org-00000000000000000000000000";
-const project = "proj_000000000000000000000000";
 
 const mask = (key: string) =>
   key.length < 12 ? key : `${key.slice(0, 8)}${"*".repeat(key.length - 12)}${key.slice(-4)}`;
@@ -149,7 +152,7 @@ export const simulation = defineSimulation(() => {
     }));
     return c.json({
       id: ids.letters("modr-", 24),
-      model: params.model ?? "moderation-simulated",
+      model: params.model ?? "example-moderation",
       results,
     });
   });
@@ -224,7 +227,9 @@ export const simulation = defineSimulation(() => {
   }
 
   return {
-    hosts: ["api.openai.com"],
+    hosts: ["", "us.", "eu.", "au.", "in.", "jp.", "ae."].map(
+      (region) => `${region}api.openai.com`,
+    ),
     app,
     credentials,
     webhook,

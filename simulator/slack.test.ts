@@ -80,7 +80,7 @@ describe("messages", () => {
   });
 
   test("finds a person by email and writes to them", async () => {
-    const { user } = await slack.users.lookupByEmail({ email: "nora.nurse@clinic.example" });
+    const { user } = await slack.users.lookupByEmail({ email: "nora@clinic.example.com" });
     const opened = await slack.conversations.open({ users: String(user?.id) });
     const again = await slack.conversations.open({ users: String(user?.id) });
     expect(again).toMatchObject({ already_open: true, channel: { id: opened.channel?.id } });

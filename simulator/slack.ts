@@ -14,9 +14,9 @@ import {
 } from "./define.ts";
 
 const credentials = {
-  botToken: "xoxb-000000000000-000000000000-SimulatorSimulatorSimula",
-  signingSecret: "00000000000000000000000000000001",
-  defaultChannel: "C0000000001",
+  botToken: "xoxb-000000000000-000000000000-exampleexampleexample000",
+  signingSecret: "slack0signing0secret0123456789ab",
+  defaultChannel: "C0123456789",
 };
 /** Installed without `chat:write`. */
 export const slackReadOnlyToken = "xoxb-000000000000-000000000000-ReadOnlyReadOnlyReadOnly";
@@ -27,14 +27,14 @@ const readScopes = ["channels:read", "groups:read", "users:read", "users:read.em
 const writeScopes = ["chat:write", "im:write", "mpim:write"];
 
 const channels = [
-  { id: "C0000000001", name: "front-desk", is_member: true, is_archived: false },
+  { id: "C0123456789", name: "front-desk", is_member: true, is_archived: false },
   { id: "C0000000002", name: "on-call", is_member: true, is_archived: false },
   { id: "C0000000003", name: "billing", is_member: false, is_archived: false },
   { id: "C0000000004", name: "old-clinic", is_member: true, is_archived: true },
 ].map((channel) => ({ ...channel, is_channel: true, is_private: false, num_members: 4 }));
 const users = [
-  { id: "U0000000002", name: "nora.nurse", email: "nora.nurse@clinic.example", real: "Nora Nurse" },
-  { id: "U0000000003", name: "dan.desk", email: "dan.desk@clinic.example", real: "Dan Desk" },
+  { id: "U0123456789", name: "nora", email: "nora@clinic.example.com", real: "Nora Nurse" },
+  { id: "U0000000003", name: "dan", email: "dan@clinic.example.com", real: "Dan Desk" },
 ];
 
 type Arguments = Record<string, unknown>;
@@ -94,6 +94,12 @@ export const simulation = defineSimulation(() => {
   const scheduled = new Map<string, { channel: string; postAt: number }>();
   const direct = new Map<string, string>();
   let posted = 0;
+  /** One earlier message, to edit and to delete. */
+  function seed() {
+    const early = { channel: "C0123456789", ts: "1795435200.000100", text: "Room 3 is ready." };
+    messages.set(`${early.channel}/${early.ts}`, early);
+  }
+  seed();
   const app = new Hono<{ Variables: { args: Arguments } }>();
 
   app.use("/api/:method", async (c, next) => {
@@ -262,8 +268,8 @@ export const simulation = defineSimulation(() => {
             api_app_id: bot.app,
             event: {
               type,
-              channel: "C0000000001",
-              user: "U0000000002",
+              channel: "C0123456789",
+              user: "U0123456789",
               text: "The next patient is here",
               ts: `${now}.000001`,
               event_ts: `${now}.000001`,
@@ -313,6 +319,7 @@ export const simulation = defineSimulation(() => {
       direct.clear();
       ids.reset();
       posted = 0;
+      seed();
     },
   };
 });

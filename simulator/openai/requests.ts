@@ -5,11 +5,10 @@ import type { idSequence } from "../define.ts";
 import { refuse } from "./replies.ts";
 
 export const models = [
-  { id: "gpt-simulated", kind: "text" },
-  { id: "gpt-simulated-mini", kind: "text" },
-  { id: "gpt-simulated-old", kind: "text", shutdown_date: "2026-12-11" },
-  { id: "text-embedding-simulated", kind: "embedding" },
-  { id: "gpt-transcribe-simulated", kind: "audio" },
+  { id: "example-model", kind: "text" },
+  { id: "old-model", kind: "text", shutdown_date: "2027-01-14" },
+  { id: "example-embedding", kind: "embedding" },
+  { id: "example-transcriber", kind: "audio" },
 ] as const;
 export type ModelKind = (typeof models)[number]["kind"];
 
