@@ -1,8 +1,10 @@
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { setImmediate } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
+
 import { messages, PGlite, protocol } from "@electric-sql/pglite";
 import { DatabaseError, Pool, type PoolClient } from "pg";
+
 import { lockFolder } from "./lock.ts";
 
 export type Statement = { query: string; params: readonly (string | null)[] };
@@ -147,9 +149,8 @@ export async function openEmbedded(
   }
   try {
     if (folder !== undefined && !existsSync(folder)) await createFolder(folder, load);
-    const pglite = folder === undefined ? await PGlite.create({ ...load }) : new PGlite(folder);
-    await pglite.waitReady;
-    return embeddedEngine(pglite, unlock);
+    const source = folder === undefined ? { ...load } : { dataDir: folder };
+    return embeddedEngine(await PGlite.create(source), unlock);
   } catch (error) {
     unlock();
     throw error;
@@ -193,14 +194,18 @@ function embeddedEngine(pglite: PGlite, unlock: () => void): EmbeddedEngine {
         return await work(session);
       } finally {
         if (!gone) await reset(session);
+        // In PGlite's single-user mode there is no login that DISCARD ALL could go back to.
+        if (!gone) await session.exec("set session authorization postgres");
       }
     });
-  const close = () =>
-    inTurn(async () => {
+  async function close() {
+    await last;
+    if (!gone) {
       gone = "The embedded Postgres is closed";
       await pglite.close();
-      unlock();
-    });
+    }
+    unlock();
+  }
   return {
     ...engineOn(withSession, close),
     snapshot: () =>
@@ -296,14 +301,27 @@ export function openPostgres(url: string): Engine {
     try {
       return await work(session);
     } finally {
-      // The pool waits for the cleaning, the caller does not.
-      void reset(session).then(
+      // The pool waits for the cleaning, the caller does not. A COPY FROM STDIN in a prepared
+      // statement leaves pg waiting for a reply that never comes.
+      void within(3_000, reset(session)).then(
         () => client.release(),
         () => client.release(true),
       );
     }
   };
   return engineOn(withSession, () => pool.end());
+}
+
+async function within(timeMs: number, promise: Promise<void>) {
+  const timer = new AbortController();
+  const late = setTimeout(timeMs, undefined, { signal: timer.signal }).then(() => {
+    throw new Error(`Not done after ${timeMs} ms`);
+  });
+  try {
+    await Promise.race([promise, late]);
+  } finally {
+    timer.abort();
+  }
 }
 
 function pooledSession(client: PoolClient): Session {
