@@ -1,5 +1,6 @@
 import { neon, neonConfig } from "@neondatabase/serverless";
 import { drizzle } from "drizzle-orm/neon-http";
+
 import * as schema from "./schema.ts";
 
 export type Client = ReturnType<typeof drizzle<typeof schema>>;

@@ -1,4 +1,5 @@
 import { eq, sql } from "drizzle-orm";
+
 import type { OrgDb, Statement } from "./org.ts";
 import { type Envelope, events } from "./schema.ts";
 

@@ -1,4 +1,5 @@
 import { and, asc, eq, gt, inArray, or, type SQL, sql } from "drizzle-orm";
+
 import type { OrgDb } from "./org.ts";
 import { integrations } from "./schema.ts";
 
@@ -94,7 +95,9 @@ export function recordCheck(
   options: { decisive: boolean; nextCheckAt?: Date | undefined },
 ) {
   const next = options.nextCheckAt
-    ? { nextCheckAt: sql`case when enabled then ${options.nextCheckAt.toISOString()}::timestamptz end` }
+    ? {
+        nextCheckAt: sql`case when enabled then ${options.nextCheckAt.toISOString()}::timestamptz end`,
+      }
     : {};
   const seen = { lastTestedAt: sql`now()`, lastLatencyMs: outcome.latencyMs, ...next };
   if (outcome.result === "inconclusive")
@@ -166,4 +169,3 @@ export const claimDue = (limit: number, everySeconds: number): SQL => sql`
 /** Whose integration a webhook address names; run by `runSystem`, since the vendor has no session. */
 export const findIntegration = (id: string): SQL =>
   sql`select * from integrations where id = ${id}`;
-

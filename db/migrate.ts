@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+
 import { neon, neonConfig } from "@neondatabase/serverless";
 import { readMigrationFiles } from "drizzle-orm/migrator";
 

@@ -127,6 +127,9 @@ export function renderProblem(c: Context<AppEnv>, problem: Problem): Response {
 
 export async function onError(error: Error, c: Context<AppEnv>): Promise<Response> {
   let problem = toProblem(error);
+  // A client that is still sending would see a broken connection instead of the 413.
+  if (problem.code === "too_large" && !c.req.raw.bodyUsed)
+    await c.req.raw.body?.pipeTo(new WritableStream()).catch(() => undefined);
   // Malformed JSON is found before any statement has proved who asks.
   if (problem.code === "invalid_json" && c.var.db)
     problem = await c.var.db.authenticate().then(() => problem, toProblem);
