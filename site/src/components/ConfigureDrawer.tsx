@@ -37,7 +37,7 @@ type View =
   | { kind: "saved"; row: Tested };
 
 async function load(vendorId: string): Promise<Loaded> {
-  const [reply, catalog, { data }] = await Promise.all([
+  const [reply, catalog, owned] = await Promise.all([
     patientFetch(`/vendors/${vendorId}.json`),
     loadCatalog(),
     listIntegrations(),
@@ -46,7 +46,7 @@ async function load(vendorId: string): Promise<Loaded> {
   return {
     vendor: await reply.json(),
     entry: catalog.get(vendorId),
-    rows: data.filter((row) => row.vendor_id === vendorId),
+    rows: owned.filter((row) => row.vendor_id === vendorId),
   };
 }
 

@@ -10,6 +10,9 @@ export async function copy(text: string, what: string) {
   }
 }
 
+/** Who may not write does not see the token in a webhook address. */
+export const isMasked = (address: string) => address.includes("••••");
+
 export function CopyField({ label, text }: { label: string; text: string }) {
   return (
     <div class="copy-field">
@@ -19,6 +22,7 @@ export function CopyField({ label, text }: { label: string; text: string }) {
       <button
         type="button"
         class="button button-plain button-small"
+        disabled={isMasked(text)}
         onClick={() => void copy(text, label)}
       >
         <Icon name="copy" size={14} /> Copy
@@ -32,6 +36,9 @@ export function WebhookSteps({ url, setup }: { url: string; setup: readonly stri
   return (
     <>
       <CopyField label="Webhook address" text={url} />
+      {isMasked(url) && (
+        <p class="field-help">An owner or admin of the organization sees the whole address.</p>
+      )}
       <ol class="numbered">
         {setup.map((step) => (
           <li key={step}>{step.replaceAll("{url}", "the address above")}</li>

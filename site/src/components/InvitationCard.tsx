@@ -11,7 +11,8 @@ import {
 import { Icon } from "./Icon.tsx";
 
 type State =
-  | { kind: "loading" | "signed-out" }
+  | { kind: "loading" }
+  | { kind: "signed-out" }
   | { kind: "open"; invitation: Invitation }
   | { kind: "bad"; reason: string };
 

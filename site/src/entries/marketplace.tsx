@@ -133,7 +133,7 @@ show();
 async function showStates() {
   const session = await getSession();
   if (!session?.orgId) return;
-  const { data } = await listIntegrations();
+  const data = await listIntegrations();
   const owned = Map.groupBy(data, (row: Integration) => row.vendor_id);
   for (const [id, card] of cards) {
     const rows = owned.get(id);

@@ -12,7 +12,7 @@ const place = document.getElementById("state");
 async function showState() {
   const session = await getSession();
   if (!session?.orgId || !button || !place) return;
-  const { data } = await listIntegrations();
+  const data = await listIntegrations();
   const rows = data.filter((row) => row.vendor_id === button.dataset["configure"]);
   button.textContent = rows.length ? "Manage" : "Configure";
   render(<CardState rows={rows} />, place);

@@ -1,4 +1,3 @@
-import type { ActivityType } from "../../../db/activity.ts";
 import type { FieldValue } from "../../../handlers/fields.ts";
 import type { Issue, ProblemCode, VendorCause } from "../../../problem.ts";
 
@@ -29,14 +28,6 @@ export type Integration = {
   webhook_url: string | null;
 };
 
-export type Summary = {
-  total: number;
-  enabled: number;
-  active: number;
-  errors: number;
-  inactive: number;
-};
-
 export type TestResult = {
   success: boolean;
   message: string;
@@ -64,6 +55,7 @@ export type Activity = {
   created_at: string;
   created_by: string | null;
   actor: string;
+  request_id: string | null;
 };
 
 export type Draft = {
@@ -78,7 +70,6 @@ type Envelope<T> = {
   data: T;
   message?: string;
   count?: number;
-  summary?: Summary;
   next_cursor?: string | null;
 };
 
@@ -102,9 +93,6 @@ export class ApiProblem extends Error {
     this.vendorCause = more.vendorCause;
   }
 }
-
-export const isAbort = (error: unknown) =>
-  error instanceof DOMException && error.name === "AbortError";
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 const retryDelaysMs = [250, 1000];
@@ -189,7 +177,12 @@ async function request(path: string, options: Options): Promise<Response> {
     return new Promise(() => {});
   }
   if (!response.ok) throw await toProblem(response);
-  const envelope: Envelope<T> = response.status === 204 ? { success: true } : await response.json();
+  return response;
+}
+
+async function call<T>(path: string, options: Options = {}): Promise<Answer<T>> {
+  const response = await request(path, options);
+  const envelope: Envelope<T> = await response.json();
   return { ...envelope, etag: response.headers.get("etag") };
 }
 
@@ -198,8 +191,17 @@ const vendorTimeoutMs = 60_000;
 
 const id = encodeURIComponent;
 
-export const listIntegrations = (signal?: AbortSignal) =>
-  call<Integration[]>("/integrations", { query: { limit: 200 }, ...(signal ? { signal } : {}) });
+/** All of the org's, however many pages that takes. */
+export async function listIntegrations(): Promise<Integration[]> {
+  const rows: Integration[] = [];
+  let cursor: string | undefined;
+  do {
+    const page = await call<Integration[]>("/integrations", { query: { limit: 200, cursor } });
+    rows.push(...page.data);
+    cursor = page.next_cursor ?? undefined;
+  } while (cursor);
+  return rows;
+}
 
 export const getIntegration = (integrationId: string) =>
   call<Integration>(`/integrations/${id(integrationId)}`);
@@ -255,7 +257,7 @@ export const testDraft = (draft: Draft, integrationId?: string) =>
   });
 
 export const checkAll = () =>
-  call<unknown>("/integrations/health/check", {
+  call<Integration[]>("/integrations/health/check", {
     method: "POST",
     body: {},
     timeoutMs: vendorTimeoutMs,
@@ -302,7 +304,7 @@ export const activityTypes = {
   health_changed: "Status changed",
   exported: "Exported",
   imported: "Imported",
-} as const satisfies Record<ActivityType, string>;
+} as const;
 
 export const listActivity = (filter: ActivityFilter, signal?: AbortSignal) =>
   call<Activity[]>("/activity", { query: filter, ...(signal ? { signal } : {}) });

@@ -1,6 +1,6 @@
 /** The part of JSON Schema 2020-12 that operations use. */
 export type JsonSchema = {
-  type?: string;
+  type?: string | readonly string[];
   title?: string;
   description?: string;
   properties?: Record<string, JsonSchema>;
@@ -19,11 +19,17 @@ export type JsonSchema = {
   default?: unknown;
 };
 
-/** The schema without a nullable arm, which forms show as "may be empty". */
-const plain = (schema: JsonSchema): JsonSchema => {
-  const arms = schema.anyOf?.filter((arm) => arm.type !== "null") ?? [];
-  return arms.length === 1 && arms[0] ? { ...schema, ...arms[0] } : schema;
-};
+/** The schema without `null`, which a form says by leaving the field empty. */
+function plain(schema: JsonSchema): JsonSchema & { type?: string } {
+  const { type, anyOf, ...rest } = schema;
+  const arms = anyOf?.filter((arm) => arm.type !== "null");
+  if (arms?.length === 1 && arms[0]) return plain({ ...rest, ...arms[0] });
+  const types = typeof type === "string" ? [type] : (type ?? []).filter((each) => each !== "null");
+  const [only] = types;
+  if (arms) return { ...rest, anyOf: arms };
+  if (types.length > 1) return { ...rest, anyOf: types.map((each) => ({ type: each })) };
+  return only === undefined ? rest : { ...rest, type: only };
+}
 
 /** `string (date)`, `"a" | "b"`, `list of string`: for people. */
 export function typeText(from: JsonSchema): string {

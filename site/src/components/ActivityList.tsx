@@ -1,0 +1,194 @@
+import { useEffect, useRef, useState } from "preact/hooks";
+
+import { announce } from "../lib/announce.ts";
+import { type Activity, type ActivityFilter, activityTypes, listActivity } from "../lib/api.ts";
+import type { CatalogEntry } from "../lib/catalog.ts";
+import { download, exportActivity } from "../lib/export.ts";
+import { ago, fullTime } from "../lib/time.ts";
+import { Icon, type IconName } from "./Icon.tsx";
+import { Empty, Failed, Loading, messageOf } from "./States.tsx";
+import { VendorLogo } from "./VendorLogo.tsx";
+
+type Props = {
+  catalog: ReadonlyMap<string, CatalogEntry>;
+  filter: ActivityFilter;
+  /** Each row names its vendor; not where all are of one integration. */
+  showVendor?: boolean;
+};
+
+const icons: Partial<Record<string, IconName>> = {
+  created: "plus",
+  updated: "edit",
+  deleted: "trash",
+  enabled: "bolt",
+  disabled: "minus-circle",
+  tested: "play",
+  executed: "bolt",
+  webhook_received: "webhook",
+  webhook_rejected: "webhook",
+  health_changed: "activity",
+  exported: "download",
+};
+
+export const typeLabel = (type: string) =>
+  (activityTypes as Record<string, string>)[type] ?? type.replaceAll("_", " ");
+
+const text = (value: unknown): string =>
+  Array.isArray(value)
+    ? value.map(text).join(", ")
+    : typeof value === "object"
+      ? JSON.stringify(value)
+      : String(value);
+
+const detailsOf = ({ details }: Activity) =>
+  Object.entries(details)
+    .filter(([, value]) => value !== null && value !== "" && text(value) !== "")
+    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${text(value)}`)
+    .join(" · ");
+
+export function ActivityList({ catalog, filter, showVendor = true }: Props) {
+  const [rows, setRows] = useState<Activity[]>();
+  const [cursor, setCursor] = useState<string | null>(null);
+  const [failure, setFailure] = useState<unknown>();
+  const [busy, setBusy] = useState(false);
+  const newest = useRef(0);
+  const key = JSON.stringify(filter);
+
+  async function load(after?: string) {
+    const mine = ++newest.current;
+    setBusy(true);
+    setFailure(undefined);
+    try {
+      const page = await listActivity({
+        ...filter,
+        limit: 50,
+        ...(after ? { cursor: after } : {}),
+      });
+      if (mine !== newest.current) return;
+      setRows((before) => (after ? [...(before ?? []), ...page.data] : page.data));
+      setCursor(page.next_cursor ?? null);
+      if (after) announce(`${page.data.length} more shown`);
+    } catch (error) {
+      if (mine !== newest.current) return;
+      if (after) announce(`No more could be loaded. ${messageOf(error)}`, "bad");
+      else setFailure(error);
+    } finally {
+      if (mine === newest.current) setBusy(false);
+    }
+  }
+  useEffect(() => void load(), [key]);
+
+  async function save(format: "csv" | "ndjson") {
+    setBusy(true);
+    try {
+      const { content, count, complete } = await exportActivity(filter, format);
+      download(`activity.${format}`, content);
+      announce(
+        complete
+          ? `${count} rows exported`
+          : `The newest ${count} rows are exported; filter for older ones`,
+      );
+    } catch (error) {
+      announce(`Not exported. ${messageOf(error)}`, "bad");
+    } finally {
+      setBusy(false);
+    }
+  }
+
+  if (failure) return <Failed error={failure} onRetry={() => void load()} />;
+  if (!rows) return <Loading rows={6} />;
+  if (rows.length === 0)
+    return (
+      <Empty icon="activity" title="No activity">
+        <p>
+          {Object.keys(filter).length > (showVendor ? 0 : 1)
+            ? "Nothing matches these filters."
+            : "Whatever is configured, tested, called or received shows up here."}
+        </p>
+      </Empty>
+    );
+  return (
+    <div class="stack">
+      <ol class="acts" aria-busy={busy}>
+        {rows.map((row) => {
+          const vendor = row.vendor_id ? (catalog.get(row.vendor_id)?.name ?? row.vendor_id) : "";
+          const failed = row.status !== "success";
+          return (
+            <li key={row.id}>
+              {showVendor && row.vendor_id ? (
+                <VendorLogo
+                  id={row.vendor_id}
+                  name={vendor}
+                  mark={catalog.get(row.vendor_id)?.mark ?? null}
+                  size="small"
+                />
+              ) : (
+                <span class="logo logo-small">
+                  <Icon name={icons[row.activity_type] ?? "activity"} />
+                </span>
+              )}
+              <div>
+                <p>
+                  <b>{typeLabel(row.activity_type)}</b>
+                  {showVendor && vendor && (
+                    <>
+                      {" "}
+                      {row.integration_id && row.activity_type !== "deleted" ? (
+                        <a href={`/integrations/view/?id=${row.integration_id}`}>{vendor}</a>
+                      ) : (
+                        vendor
+                      )}
+                    </>
+                  )}
+                  <span class="quiet"> by {row.actor}</span>
+                </p>
+                {row.error_message && <p class="act-error">{row.error_message}</p>}
+                <p class="quiet small act-details">{detailsOf(row)}</p>
+              </div>
+              <span class={`status ${failed ? "status-bad" : "status-good"}`}>
+                <Icon name={failed ? "alert" : "check"} size={14} />
+                {failed ? "Failed" : "Done"}
+              </span>
+              <time class="quiet small" dateTime={row.created_at} title={fullTime(row.created_at)}>
+                {ago(row.created_at)}
+              </time>
+            </li>
+          );
+        })}
+      </ol>
+      <div class="row acts-foot">
+        {cursor ? (
+          <button
+            type="button"
+            class="button button-plain"
+            disabled={busy}
+            onClick={() => void load(cursor)}
+          >
+            {busy && <span class="spinner" />}
+            Load more
+          </button>
+        ) : (
+          <span class="quiet small">That is everything.</span>
+        )}
+        <span class="end">
+          <button
+            type="button"
+            class="button button-quiet"
+            disabled={busy}
+            onClick={() => void save("csv")}
+          >
+            <Icon name="download" /> CSV
+          </button>
+          <button
+            type="button"
+            class="button button-quiet"
+            disabled={busy}
+            onClick={() => void save("ndjson")}
+          >
+            <Icon name="download" /> NDJSON
+          </button>
+        </span>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,26 @@
+import type { ComponentChild } from "preact";
+
+import { Failed, Empty } from "../components/States.tsx";
+import { signInAddress } from "./api.ts";
+import { getSession, type Session } from "./auth.ts";
+import { mount } from "./mount.ts";
+
+export type Member = Session & { orgId: string };
+
+/** Mounts what only a member of an org may see; signed out, asks to sign in and come back. */
+export function mountForMember(id: string, island: (member: Member) => ComponentChild) {
+  getSession().then(
+    (session) => {
+      if (!session) location.replace(signInAddress());
+      else if (session.orgId) mount(id, island({ ...session, orgId: session.orgId }));
+      else
+        mount(
+          id,
+          <Empty icon="org" title="You are in no organization yet">
+            <p>Create one from the menu at the top, or open the invitation you were sent.</p>
+          </Empty>,
+        );
+    },
+    (error: unknown) => mount(id, <Failed error={error} onRetry={() => location.reload()} />),
+  );
+}
