@@ -1,18 +1,11 @@
 import * as z from "zod";
 
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
+import { type Authorized, authorizer } from "./authorize.ts";
 import type { AnyVendor, EnvironmentName } from "./define.ts";
 import { failureOf } from "./failure.ts";
 import type { FieldValue } from "./fields.ts";
-import {
-  type AuthorizationCode,
-  fetchBackendServices,
-  fetchClientCredentials,
-  memoryTokens,
-  type Outlet,
-  type Token,
-  type Tokens,
-} from "./oauth.ts";
+import { type AuthorizationCode, memoryTokens, type Token, type Tokens } from "./oauth.ts";
 import {
   defaultTimeoutMs,
   guardedFetch,
@@ -175,10 +168,6 @@ type Reply = { response: Response; text: string | undefined; json: unknown };
 
 const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-const base64Of = (bytes: Uint8Array) =>
-  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-const utf8 = (text: string) => new TextEncoder().encode(text);
-
 /** The error that `Headers` throws quotes the value, so it must go no further. */
 function setHeaders(
   headers: Headers,
@@ -232,83 +221,23 @@ function open(options: ConnectOptions, manner: Manner) {
   let foundPlace: Place | undefined;
   const place = () => (foundPlace ??= findPlace(vendor, environment, options.endpoint, values));
 
-  const outlet = (): Outlet => ({
-    wire,
+  const { authorize, drop } = authorizer({
+    auth,
+    identity: () => [vendorId, environment, place().baseUrl, Object.entries(values).toSorted()],
+    baseUrl: () => place().baseUrl,
+    tokens,
     now,
-    signal,
-    resolve: options.resolve,
-    timeoutMs: options.timeoutMs,
-    failure: vendor.failure,
+    outlet: {
+      wire,
+      now,
+      signal,
+      resolve: options.resolve,
+      timeoutMs: options.timeoutMs,
+      failure: vendor.failure,
+    },
+    anonymous: () => open(options, { auth: { kind: "none" }, safe: true }).api,
+    grant: options.grant,
   });
-
-  async function fetchToken(): Promise<Token> {
-    if (auth.kind === "client_credentials")
-      return fetchClientCredentials(auth, place().baseUrl, outlet());
-    if (auth.kind === "private_key_jwt")
-      return fetchBackendServices(auth, place().baseUrl, outlet());
-    if (auth.kind === "session") {
-      const { api } = open(options, { auth: { kind: "none" }, safe: true });
-      const { headers, expiresInSeconds } = await auth.login(api);
-      const expiresAt = now() + expiresInSeconds * 1_000;
-      return { accessToken: crypto.randomUUID(), headers, expiresAt };
-    }
-    if (auth.kind === "authorization_code" && options.grant) return options.grant(auth);
-    throw new VendorFailure("credentials_expired", "The integration has not been authorized yet");
-  }
-
-  /** Other credentials give another key, so that no token outlives what it was fetched with. */
-  let tokenKey: Promise<string> | undefined;
-  const keyOfToken = () =>
-    (tokenKey ??= crypto.subtle
-      .digest(
-        "SHA-256",
-        utf8(
-          JSON.stringify([
-            vendorId,
-            environment,
-            place().baseUrl,
-            Object.entries(values).toSorted(),
-          ]),
-        ),
-      )
-      .then((hash) => base64Of(new Uint8Array(hash))));
-
-  async function authorize(): Promise<{
-    headers: Readonly<Record<string, string>>;
-    token?: Token;
-    fetched?: boolean;
-  }> {
-    switch (auth.kind) {
-      case "none":
-      case "query":
-      case "aws_sigv4":
-        return { headers: {} };
-      case "basic":
-        return {
-          headers: { authorization: `Basic ${base64Of(utf8(`${auth.user}:${auth.password}`))}` },
-        };
-      case "bearer":
-        return { headers: { authorization: `Bearer ${auth.token}` } };
-      case "header":
-        return { headers: auth.headers };
-      case "signed_jwt":
-        return {
-          headers: { authorization: `Bearer ${await auth.token(Math.floor(now() / 1_000))}` },
-        };
-      case "client_credentials":
-      case "private_key_jwt":
-      case "authorization_code":
-      case "session": {
-        let fetched = false;
-        const token = await tokens.get(await keyOfToken(), () => {
-          fetched = true;
-          return fetchToken();
-        });
-        const headers = token.headers ?? { authorization: `Bearer ${token.accessToken}` };
-        return { headers, token, fetched };
-      }
-    }
-  }
 
   async function inspect(response: Response, safe: boolean, typed: boolean): Promise<Reply> {
     const { status, headers, ok } = response;
@@ -342,7 +271,7 @@ function open(options: ConnectOptions, manner: Manner) {
   async function attempt(
     request: { method: string; url: URL; call: Call; typed: boolean; idempotencyKey?: string },
     limits: { safe: boolean; timeoutMs: number },
-    authorized: Awaited<ReturnType<typeof authorize>>,
+    authorized: Authorized,
   ): Promise<Reply> {
     const { method, call, typed, idempotencyKey } = request;
     const url = new URL(request.url);
@@ -406,7 +335,7 @@ function open(options: ConnectOptions, manner: Manner) {
         attempt: tried,
         outcome,
       });
-      let authorized: Awaited<ReturnType<typeof authorize>> | undefined;
+      let authorized: Authorized | undefined;
       try {
         authorized = await authorize();
         const limits = { safe, timeoutMs: Math.max(1, Math.min(timeoutMs, end - started)) };
@@ -424,7 +353,7 @@ function open(options: ConnectOptions, manner: Manner) {
         const refused = failure === "credentials_rejected" || failure === "credentials_expired";
         if (refused && authorized?.token) {
           // A refused request was not carried out, so that it may be sent again, a write too.
-          await tokens.drop(await keyOfToken(), authorized.token);
+          await drop(authorized.token);
           if (!authorized.fetched && !renewed) {
             renewed = true;
             continue;
