@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 
-import { VendorFailure } from "../problem.ts";
 import { listVendors } from "../scripts/gen-registry.ts";
 import { type Auth, connectApi, type ConnectOptions, type LogEntry, runOperation } from "./api.ts";
 import { capabilities } from "./capabilities.ts";
@@ -16,6 +15,7 @@ import { type FieldSpec, type FieldValues, parseFields } from "./fields.ts";
 import type { Token } from "./oauth.ts";
 import { whyRefused, type Wire } from "./outbound.ts";
 import { findPlace } from "./target.ts";
+import { failureOf } from "./testing.ts";
 
 /** The contract of every vendor file in this folder, registered yet or not. */
 const loaded = await Promise.all(
@@ -171,15 +171,6 @@ const strings = (value: unknown): string[] =>
     : value instanceof Object
       ? Object.values(value).flatMap(strings)
       : [];
-
-async function failureOf(work: Promise<unknown>): Promise<VendorFailure> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof VendorFailure) return error;
-  throw new Error("It did not fail as a VendorFailure", { cause: error });
-}
 
 describe.each(loaded)("$id", ({ id, vendor }) => {
   const fields = fieldsOf(vendor);

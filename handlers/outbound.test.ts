@@ -1,12 +1,12 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
 
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
 
-import { VendorFailure } from "../problem.ts";
 import { isPublicAddress } from "./address.ts";
 import { dnsOverHttps, guardedFetch, guardUrl, simulatorWire, whyRefused } from "./outbound.ts";
+import { failureOf } from "./testing.ts";
 
 const vendorHosts = ["api.twilio.com", "*.example.com", "fhir.example.org:8443"];
 
@@ -19,15 +19,6 @@ async function serve(listener: RequestListener) {
     server.close();
   });
   return simulatorWire(`http://127.0.0.1:${(server.address() as AddressInfo).port}`);
-}
-
-async function failureOf(work: Promise<unknown>): Promise<VendorFailure> {
-  const error = await work.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (error instanceof VendorFailure) return error;
-  throw new Error("The call did not fail as a VendorFailure", { cause: error });
 }
 
 const get = { method: "GET", url: "https://api.twilio.com/x" };
