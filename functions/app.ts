@@ -1,5 +1,6 @@
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
+import { etag } from "hono/etag";
 import { requestId } from "hono/request-id";
 import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
@@ -48,7 +49,14 @@ root.use(
     strictTransportSecurity: "max-age=63072000; includeSubDomains; preload",
     xFrameOptions: "DENY",
     referrerPolicy: "no-referrer",
-    contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
   }),
 );
 root.use("/api/*", (c, next) =>
@@ -83,6 +91,12 @@ root.use("/api/integrations/*", async function requireJson(c, next) {
   if (hasBody && type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type))
     throw new Problem("unsupported_media_type", "Send the body as application/json");
   await next();
+});
+
+/** The catalog changes only with a deployment. */
+root.use("/api/integrations/vendors/*", etag(), async function cache(c, next) {
+  await next();
+  if (c.res.ok) c.header("cache-control", "public, max-age=60, stale-while-revalidate=600");
 });
 
 root.get("/healthz", (c) => c.json({ ok: true }));

@@ -1,5 +1,6 @@
 import { inject } from "vitest";
 import { describe, expect, test } from "vitest";
+
 import { call, newMember, newOrg, type TestOrg } from "../scripts/world.ts";
 
 const world = inject("world");
@@ -33,11 +34,19 @@ describe("integrations", () => {
       "x-org-id": org.orgId,
     });
     expect(list.body).toMatchObject({ success: true, count: 1, data: [{ id: row.id }] });
-    expect(list.body["summary"]).toEqual({ total: 1, enabled: 0, active: 0, errors: 0, inactive: 1 });
+    expect(list.body["summary"]).toEqual({
+      total: 1,
+      enabled: 0,
+      active: 0,
+      errors: 0,
+      inactive: 1,
+    });
     const read = await org.call("GET", `/api/integrations/${row.id}`);
     expect(read.headers.get("etag")).toBe('"1"');
     const mapping = { id: "m1", workflow: "Reminders", enabled: true };
-    const changed = await org.call("PUT", `/api/integrations/${row.id}`, { usage_mappings: [mapping] });
+    const changed = await org.call("PUT", `/api/integrations/${row.id}`, {
+      usage_mappings: [mapping],
+    });
     expect(rowOf(changed)).toMatchObject({ usage_mappings: [mapping], version: 2 });
     expect((await org.call("DELETE", `/api/integrations/${row.id}`)).status).toBe(200);
     expect((await org.call("GET", `/api/integrations/${row.id}`)).status).toBe(404);
@@ -46,10 +55,14 @@ describe("integrations", () => {
   test("keep a secret that is sent back as its mask, and replace one that is new", async () => {
     const org = await newOrg(world);
     const row = await add(org);
-    const kept = await org.call("PUT", `/api/integrations/${row.id}`, { credentials: row.credentials });
+    const kept = await org.call("PUT", `/api/integrations/${row.id}`, {
+      credentials: row.credentials,
+    });
     expect(rowOf(kept).credentials["authToken"]).toBe("••••cdef");
     const authToken = "ffffffffffffffffffffffffffff9999";
-    const replaced = await org.call("PUT", `/api/integrations/${row.id}`, { credentials: { authToken } });
+    const replaced = await org.call("PUT", `/api/integrations/${row.id}`, {
+      credentials: { authToken },
+    });
     expect(rowOf(replaced).credentials["authToken"]).toBe("••••9999");
     expect(rowOf(replaced).credentials["accountSid"]).toBe(twilio.credentials.accountSid);
   });
@@ -66,9 +79,14 @@ describe("integrations", () => {
       ["POST", `/api/integrations/${row.id}/execute`, { operation: "sendSMS" }],
     ] as const)
       expect((await mine.call(method, path, body)).status, `${method} ${path}`).toBe(404);
-    const foreign = await mine.call("GET", "/api/integrations", undefined, { "x-org-id": theirs.orgId });
+    const foreign = await mine.call("GET", "/api/integrations", undefined, {
+      "x-org-id": theirs.orgId,
+    });
     expect(foreign.status).toBe(403);
-    const inBody = await mine.call("POST", "/api/integrations", { ...twilio, org_id: theirs.orgId });
+    const inBody = await mine.call("POST", "/api/integrations", {
+      ...twilio,
+      org_id: theirs.orgId,
+    });
     expect(inBody.status).toBe(403);
     expect((await theirs.call("GET", "/api/integrations")).body["count"]).toBe(1);
   });
@@ -90,7 +108,12 @@ describe("integrations", () => {
     const org = await newOrg(world);
     const row = await add(org);
     const change = (ifMatch: string) =>
-      org.call("PUT", `/api/integrations/${row.id}`, { usage_mappings: [] }, { "if-match": ifMatch });
+      org.call(
+        "PUT",
+        `/api/integrations/${row.id}`,
+        { usage_mappings: [] },
+        { "if-match": ifMatch },
+      );
     expect((await change('"1"')).status).toBe(200);
     expect((await change('"1"')).status).toBe(412);
     expect((await change("nonsense")).status).toBe(412);
@@ -110,13 +133,20 @@ describe("bad input", () => {
     expect(reply.headers.get("content-type")).toBe("application/problem+json");
     expect(reply.body).toMatchObject({ success: false, status, error: expect.any(String) });
     if (path)
-      expect((reply.body["errors"] as { path: string }[]).map((error) => error.path)).toContain(path);
+      expect((reply.body["errors"] as { path: string }[]).map((error) => error.path)).toContain(
+        path,
+      );
   };
 
   test("gets a problem document that names the field, and writes nothing", async () => {
     const org = await newOrg(world);
     const post = (body: unknown, headers?: Record<string, string>) =>
-      ["POST", "/api/integrations", body, headers] as [string, string, unknown, Record<string, string>?];
+      ["POST", "/api/integrations", body, headers] as [
+        string,
+        string,
+        unknown,
+        Record<string, string>?,
+      ];
     const json = { "content-type": "application/json" };
     await problem(org, post({ ...twilio, vendor_id: "nope" }), 422, "vendor_id");
     await problem(org, post({ ...twilio, colour: "red" }), 422, "colour");
@@ -134,8 +164,18 @@ describe("bad input", () => {
       422,
       "credentials.nope",
     );
-    await problem(org, post({ ...twilio, api_endpoint: "https://169.254.169.254/" }), 422, "api_endpoint");
-    await problem(org, post({ ...twilio, api_endpoint: "http://api.twilio.com/" }), 422, "api_endpoint");
+    await problem(
+      org,
+      post({ ...twilio, api_endpoint: "https://169.254.169.254/" }),
+      422,
+      "api_endpoint",
+    );
+    await problem(
+      org,
+      post({ ...twilio, api_endpoint: "http://api.twilio.com/" }),
+      422,
+      "api_endpoint",
+    );
     await problem(org, post("{not json", json), 422, "body");
     await problem(org, post("[]", json), 422);
     await problem(org, post("a=b", { "content-type": "application/x-www-form-urlencoded" }), 415);
@@ -145,14 +185,23 @@ describe("bad input", () => {
     await problem(org, ["GET", "/api/integrations?cursor=zzz"], 422, "cursor");
     await problem(org, ["GET", "/api/nothing"], 404);
     await problem(org, ["GET", "/api/integrations/vendors/nope"], 404);
-    await problem(org, ["GET", "/api/integrations", undefined, { "x-org-id": "nope" }], 422, "x-org-id");
+    await problem(
+      org,
+      ["GET", "/api/integrations", undefined, { "x-org-id": "nope" }],
+      422,
+      "x-org-id",
+    );
     const list = await org.call("GET", "/api/integrations");
     expect(list.body["count"]).toBe(0);
     expect((await org.call("GET", "/api/activity")).body["count"]).toBe(0);
   });
 
   test("is not even spoken about without a session or key", async () => {
-    for (const headers of [{}, { authorization: "Bearer wrong-wrong-wrong" }, { cookie: "better-auth.session_token=a.b" }]) {
+    for (const headers of [
+      {},
+      { authorization: "Bearer wrong-wrong-wrong" },
+      { cookie: "better-auth.session_token=a.b" },
+    ]) {
       const reply = await call(`${world.url}/api/integrations`, "POST", "{bad", {
         "content-type": "application/json",
         ...(headers as Record<string, string>),
@@ -168,7 +217,10 @@ describe("roles", () => {
     const row = await add(org);
     const may = async (role: string, method: string, path: string, body?: unknown) => {
       const { cookie } = await newMember(world, org.orgId, role);
-      const reply = await call(`${world.url}${path}`, method, body, { cookie, origin: world.publicUrl });
+      const reply = await call(`${world.url}${path}`, method, body, {
+        cookie,
+        origin: world.publicUrl,
+      });
       return reply.status !== 403;
     };
     const path = `/api/integrations/${row.id}`;

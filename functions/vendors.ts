@@ -55,7 +55,12 @@ const read = createRoute({
   summary: "A vendor: its fields, operations and webhooks",
   security: [],
   request: { params: VendorId },
-  responses: { 200: json(z.object({ success: z.literal(true), data: z.record(z.string(), z.json()) }), "The vendor") },
+  responses: {
+    200: json(
+      z.object({ success: z.literal(true), data: z.record(z.string(), z.json()) }),
+      "The vendor",
+    ),
+  },
 });
 const operations = createRoute({
   method: "get",

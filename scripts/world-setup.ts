@@ -1,4 +1,5 @@
 import type { TestProject } from "vitest/node";
+
 import { type EngineName, engines, startWorld } from "./world.ts";
 
 declare module "vitest" {

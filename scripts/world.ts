@@ -1,5 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
+
 import { neon, neonConfig } from "@neondatabase/serverless";
+
 import { startPostgres } from "../db/local/postgres.ts";
 import { type Database, startDatabase } from "../db/local/server.ts";
 import { migrate } from "../db/migrate.ts";
@@ -71,7 +73,12 @@ export type TestOrg = {
   email: string;
   password: string;
   apiKey: string;
-  call: (method: string, path: string, body?: unknown, headers?: Record<string, string>) => Promise<Reply>;
+  call: (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers?: Record<string, string>,
+  ) => Promise<Reply>;
 };
 
 /** Sends one request and reads the answer as JSON, whatever its status. */
@@ -85,7 +92,10 @@ export async function call(
   const response = await fetch(url, {
     method,
     redirect: "manual",
-    headers: { ...(body === undefined || raw ? {} : { "content-type": "application/json" }), ...headers },
+    headers: {
+      ...(body === undefined || raw ? {} : { "content-type": "application/json" }),
+      ...headers,
+    },
     ...(body === undefined ? {} : { body: raw ? (body as BodyInit) : JSON.stringify(body) }),
   });
   const text = await response.text();
@@ -99,7 +109,11 @@ export async function call(
 }
 
 /** An org of its own for each test, so that no order matters and nothing is cleared. */
-export async function newOrg(world: { url: string; databaseUrl: string; endpoint: string }): Promise<TestOrg> {
+export async function newOrg(world: {
+  url: string;
+  databaseUrl: string;
+  endpoint: string;
+}): Promise<TestOrg> {
   neonConfig.fetchEndpoint = world.endpoint;
   const suffix = randomBytes(6).toString("hex");
   const org = {
@@ -116,7 +130,10 @@ export async function newOrg(world: { url: string; databaseUrl: string; endpoint
     ...org,
     userId,
     call: (method, path, body, headers) =>
-      call(`${world.url}${path}`, method, body, { authorization: `Bearer ${org.apiKey}`, ...headers }),
+      call(`${world.url}${path}`, method, body, {
+        authorization: `Bearer ${org.apiKey}`,
+        ...headers,
+      }),
   };
 }
 
@@ -137,8 +154,10 @@ export async function newMember(
     body: JSON.stringify({ name: `A ${role}`, email, password }),
   });
   const { user } = (await signUp.json()) as { user: { id: string } };
-  const cookie = signUp.headers.getSetCookie().map((line) => line.split(";")[0]).join("; ");
+  const cookie = signUp.headers
+    .getSetCookie()
+    .map((line) => line.split(";")[0])
+    .join("; ");
   await sql`insert into members (organization_id, user_id, role) values (${orgId}, ${user.id}, ${role})`;
   return { userId: user.id, email, cookie };
 }
-

@@ -1,0 +1,54 @@
+import { expect, inject, test } from "vitest";
+
+import { newOrg, type TestOrg } from "../scripts/world.ts";
+
+const world = inject("world");
+
+async function addFromSimulator(
+  org: TestOrg,
+  vendorId: string,
+  environment = "sandbox",
+  more = {},
+) {
+  const credentials = await (
+    await fetch(`${world.simulatorUrl}/_simulator/credentials?vendor=${vendorId}`)
+  ).json();
+  const reply = await org.call("POST", "/api/integrations", {
+    vendor_id: vendorId,
+    environment,
+    enabled: true,
+    credentials,
+    ...more,
+  });
+  expect(reply.status, JSON.stringify(reply.body)).toBe(201);
+  return reply.body.data as { id: string; health_status: string; test: { message: string } };
+}
+
+test("an operation runs at the vendor, and its outcome is on the record", async () => {
+  const org = await newOrg(world);
+  const { id, health_status, test: tested } = await addFromSimulator(org, "twilio", "production");
+  expect(health_status, tested.message).toBe("active");
+  const sent = await org.call("POST", `/api/integrations/${id}/execute`, {
+    operation: "sendSMS",
+    params: { to: "+15558675310", body: "Your appointment is confirmed" },
+  });
+  expect(sent.status, JSON.stringify(sent.body)).toBe(200);
+  expect(sent.body.data).toMatchObject({ vendor_id: "twilio", result: { status: "queued" } });
+  const activity = await org.call("GET", `/api/integrations/${id}/activity?activity_type=executed`);
+  expect(activity.body.data).toMatchObject([
+    { status: "success", details: { operation: "sendSMS" } },
+  ]);
+  expect(JSON.stringify(activity.body)).not.toContain("+15558675310");
+});
+
+test("wrong params, unknown operations and switched-off integrations are refused before the vendor is asked", async () => {
+  const org = await newOrg(world);
+  const { id } = await addFromSimulator(org, "twilio", "production");
+  const execute = (body: object) => org.call("POST", `/api/integrations/${id}/execute`, body);
+  const wrong = await execute({ operation: "sendSMS", params: { to: "12", body: "" } });
+  expect(wrong.status).toBe(422);
+  expect(wrong.body["errors"]).toContainEqual(expect.objectContaining({ path: "params.to" }));
+  expect((await execute({ operation: "nope" })).status).toBe(404);
+  await org.call("POST", `/api/integrations/${id}/toggle`, { enabled: false });
+  expect((await execute({ operation: "sendSMS" })).body["code"]).toBe("integration_disabled");
+});

@@ -1,0 +1,110 @@
+import Stripe from "stripe";
+import { expect, inject, test } from "vitest";
+
+import { call, newOrg, type TestOrg } from "../scripts/world.ts";
+
+const world = inject("world");
+const stripe = new Stripe("sk_test_unused");
+const webhookSecret = "whsec_0123456789abcdef0123456789abcdef";
+
+async function addStripe(org: TestOrg) {
+  const reply = await org.call("POST", "/api/integrations", {
+    vendor_id: "stripe",
+    environment: "sandbox",
+    credentials: { secretKey: "sk_test_0123456789abcdefghijklmn", webhookSecret },
+  });
+  expect(reply.status, JSON.stringify(reply.body)).toBe(201);
+  return reply.body.data as { id: string; webhook_url: string };
+}
+
+const event = (id: string, more: object = {}) =>
+  JSON.stringify({
+    id,
+    object: "event",
+    type: "payment_intent.succeeded",
+    created: 1_760_000_000,
+    data: { object: { id: "pi_1" } },
+    ...more,
+  });
+const signed = (payload: string, secret = webhookSecret) => ({
+  "content-type": "application/json; charset=utf-8",
+  "stripe-signature": stripe.webhooks.generateTestHeaderString({ payload, secret }),
+});
+const path = (url: string) => `${world.url}${new URL(url).pathname}`;
+const received = async (org: TestOrg) =>
+  (await org.call("GET", "/api/activity?activity_type=webhook_received")).body["count"];
+
+test("a signed webhook is stored once, however often it comes", async () => {
+  const org = await newOrg(world);
+  const { webhook_url } = await addStripe(org);
+  const payload = event("evt_1");
+  const replies = await Promise.all(
+    Array.from({ length: 8 }, () => call(path(webhook_url), "POST", payload, signed(payload))),
+  );
+  expect(replies.map((reply) => reply.status)).toEqual(Array(8).fill(200));
+  expect(await received(org)).toBe(1);
+  const again = event("evt_1", { livemode: false });
+  expect((await call(path(webhook_url), "POST", again, signed(again))).status).toBe(200);
+  expect(await received(org)).toBe(1);
+});
+
+test("a webhook that is not signed with this integration's secret stores nothing", async () => {
+  const org = await newOrg(world);
+  const { webhook_url } = await addStripe(org);
+  const payload = event("evt_2");
+  const send = (headers: Record<string, string>, body = payload) =>
+    call(path(webhook_url), "POST", body, headers);
+  const stale = stripe.webhooks.generateTestHeaderString({
+    payload,
+    secret: webhookSecret,
+    timestamp: Math.floor(Date.now() / 1000) - 3600,
+  });
+  for (const reply of [
+    await send({ "content-type": "application/json" }),
+    await send(signed(payload, "whsec_another")),
+    await send(signed(payload), `${payload} `),
+    await send({ "stripe-signature": stale }),
+    await send({ "stripe-signature": "" }),
+    await send({ "stripe-signature": "t=,v1=" }),
+  ]) {
+    expect(reply.status).toBe(401);
+    expect(reply.body["code"]).toBe("webhook_rejected");
+  }
+  expect(await received(org)).toBe(0);
+});
+
+test("addresses that name no integration are not found", async () => {
+  const org = await newOrg(world);
+  const { id } = await addStripe(org);
+  const payload = event("evt_3");
+  for (const address of [
+    `/webhooks/stripe/${crypto.randomUUID()}`,
+    `/webhooks/twilio/${id}`,
+    `/webhooks/nope/${id}`,
+    "/webhooks/stripe/not-a-uuid",
+  ])
+    expect((await call(`${world.url}${address}`, "POST", payload, signed(payload))).status).toBe(
+      404,
+    );
+});
+
+test("a new secret is in force at once, and the old one is not", async () => {
+  const org = await newOrg(world);
+  const { id, webhook_url } = await addStripe(org);
+  const first = event("evt_4");
+  expect((await call(path(webhook_url), "POST", first, signed(first))).status).toBe(200);
+  const next = "whsec_ffffffffffffffffffffffffffffffff";
+  await org.call("PUT", `/api/integrations/${id}`, { credentials: { webhookSecret: next } });
+  const second = event("evt_5");
+  expect((await call(path(webhook_url), "POST", second, signed(second))).status).toBe(401);
+  expect((await call(path(webhook_url), "POST", second, signed(second, next))).status).toBe(200);
+});
+
+test("a body over the limit is refused, one of 5 MB is not", async () => {
+  const org = await newOrg(world);
+  const { webhook_url } = await addStripe(org);
+  const large = event("evt_6", { filler: "x".repeat(5 * 1024 * 1024) });
+  expect((await call(path(webhook_url), "POST", large, signed(large))).status).toBe(200);
+  const tooLarge = event("evt_7", { filler: "x".repeat(7 * 1024 * 1024) });
+  expect((await call(path(webhook_url), "POST", tooLarge, signed(tooLarge))).status).toBe(413);
+});
