@@ -57,7 +57,7 @@ const read = createRoute({
   request: { params: VendorId },
   responses: {
     200: json(
-      z.object({ success: z.literal(true), data: z.record(z.string(), z.json()) }),
+      z.object({ success: z.literal(true), data: z.custom<Json>().openapi({ type: "object" }) }),
       "The vendor",
     ),
   },
