@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { access, writeFile } from "node:fs/promises";
 
 import { categories, type Category } from "../handlers/define.ts";
@@ -89,6 +90,7 @@ export async function createVendor(vendor: NewVendor): Promise<string> {
   const path = new URL(`../handlers/${vendor.id}.ts`, import.meta.url);
   if (await exists(path)) throw new Error(`handlers/${vendor.id}.ts already exists.`);
   await writeFile(path, vendorSource(vendor), { flag: "wx" });
+  execFileSync(new URL("../node_modules/.bin/oxfmt", import.meta.url).pathname, [path.pathname]);
   await genRegistry(false);
   return `handlers/${vendor.id}.ts`;
 }
