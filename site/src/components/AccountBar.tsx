@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { addOrg, listOrgs, type Org, selectOrg, type Session, signOut } from "../lib/auth.ts";
 import { Dialog } from "./Dialog.tsx";
 import { Icon } from "./Icon.tsx";

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { type Activity, type ActivityFilter, activityTypes, listActivity } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
 import { download, exportActivity } from "../lib/export.ts";

@@ -86,7 +86,9 @@ export function ConfigureDrawer({ vendorId, orgId, integrationId, onChanged, onC
           <span class="skeleton logo" />
         )}
         <div>
-          <h2>{title}</h2>
+          <h2 tabIndex={-1} autofocus>
+            {title}
+          </h2>
           {loaded && (
             <p>
               {editing ? `${environmentLabels[editing.environment]} · ` : ""}

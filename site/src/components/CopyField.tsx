@@ -1,4 +1,4 @@
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { Icon } from "./Icon.tsx";
 
 export async function copy(text: string, what: string) {

@@ -1,4 +1,4 @@
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { type Integration, removeIntegration } from "../lib/api.ts";
 import { environmentLabels } from "../lib/status.ts";
 import { Confirm } from "./Confirm.tsx";

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 
 import type { VendorDetail } from "../../../handlers/catalog.ts";
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import {
   ApiProblem,
   getIntegration,
@@ -57,7 +57,7 @@ export function IntegrationPage() {
 
   if (failure instanceof ApiProblem && (failure.status === 404 || failure.status === 422))
     return (
-      <Empty icon="search" title="There is no such integration">
+      <Empty icon="search" title="There is no such integration" level="h1">
         <p>It was deleted, or it belongs to another organization than the one selected above.</p>
         <div class="row">
           <a class="button button-primary" href="/integrations/">
@@ -66,8 +66,14 @@ export function IntegrationPage() {
         </div>
       </Empty>
     );
-  if (failure) return <Failed error={failure} onRetry={() => void open()} />;
-  if (!loaded) return <Loading />;
+  if (failure) return <Failed error={failure} level="h1" onRetry={() => void open()} />;
+  if (!loaded)
+    return (
+      <>
+        <h1 class="hidden-text">Integration</h1>
+        <Loading />
+      </>
+    );
   return (
     <IntegrationView
       {...loaded}

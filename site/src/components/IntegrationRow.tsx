@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { getIntegration, type Integration, testIntegration, type TestResult } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
 import { environmentLabels, shownStatus } from "../lib/status.ts";
@@ -80,7 +80,7 @@ export function IntegrationRow({ row, entry, onRow, onEdit, onGone }: Props) {
           <button
             type="button"
             class="button button-plain button-small"
-            aria-label={`Test ${full} now`}
+            aria-label={`${testing ? "Testing" : "Test now"}: ${full}`}
             aria-disabled={testing}
             onClick={() => !testing && void test()}
           >

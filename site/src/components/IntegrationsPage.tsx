@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { checkAll, type HealthStatus, type Integration, listIntegrations } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
 import { openDrawer } from "../lib/drawer.tsx";

@@ -12,7 +12,7 @@ function Members({ title, schema }: { title: string; schema: JsonSchema }) {
   const members = propertiesOf(schema.type === "array" ? schema.items : schema);
   return (
     <div class="members">
-      <h4>{title}</h4>
+      <h3>{title}</h3>
       {members.length === 0 ? (
         <p class="quiet small">{title === "Params" ? "None." : typeText(schema)}</p>
       ) : (
@@ -58,7 +58,7 @@ export function OperationTable({ operations }: { operations: readonly OperationV
               <Members title="Params" schema={operation.params as JsonSchema} />
               <Members title="Result" schema={operation.result as JsonSchema} />
             </div>
-            <h4>Example params</h4>
+            <h3>Example params</h3>
             <pre tabIndex={0}>{JSON.stringify(operation.example.params, null, 2)}</pre>
           </div>
         </details>

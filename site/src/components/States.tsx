@@ -2,12 +2,14 @@ import type { ComponentChildren } from "preact";
 
 import { Icon, type IconName } from "./Icon.tsx";
 
-type EmptyProps = { icon: IconName; title: string; children: ComponentChildren };
+/** `h1` where nothing else on the page is one. */
+type Level = "h1" | "h2";
+type EmptyProps = { icon: IconName; title: string; level?: Level; children: ComponentChildren };
 
-export const Empty = ({ icon, title, children }: EmptyProps) => (
+export const Empty = ({ icon, title, level: Heading = "h2", children }: EmptyProps) => (
   <div class="empty">
     <Icon name={icon} size={28} />
-    <h2>{title}</h2>
+    <Heading>{title}</Heading>
     {children}
   </div>
 );
@@ -15,10 +17,12 @@ export const Empty = ({ icon, title, children }: EmptyProps) => (
 export const messageOf = (error: unknown) =>
   error instanceof Error ? error.message : String(error);
 
-export const Failed = ({ error, onRetry }: { error: unknown; onRetry: () => void }) => (
+type FailedProps = { error: unknown; level?: Level; onRetry: () => void };
+
+export const Failed = ({ error, level: Heading = "h2", onRetry }: FailedProps) => (
   <div class="empty" role="alert">
     <Icon name="alert" size={28} />
-    <h2>This could not be loaded</h2>
+    <Heading>This could not be loaded</Heading>
     <p>{messageOf(error)}</p>
     <div class="row">
       <button type="button" class="button button-primary" onClick={onRetry}>

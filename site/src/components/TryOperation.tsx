@@ -117,7 +117,7 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
     <div class="try-columns">
       <form class="stack" noValidate onSubmit={submit}>
         <div class="row">
-          <h3>Params</h3>
+          <h2>Params</h2>
           {properties.length > 0 && (
             <button
               type="button"
@@ -147,7 +147,7 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
         </button>
       </form>
       <section class="stack" aria-live="polite" aria-label="Result">
-        <h3>Result</h3>
+        <h2>Result</h2>
         <Result outcome={outcome} operation={operation} />
       </section>
       {confirming && (
@@ -268,7 +268,7 @@ function Param({ property, value, complaint, onChange }: ParamProps) {
       ) : input === "longtext" || input === "list" || input === "json" ? (
         <textarea
           {...shared}
-          class="input input-short"
+          class={`input input-short ${input === "longtext" ? "input-prose" : ""}`}
           rows={3}
           spellcheck={input === "longtext"}
         />

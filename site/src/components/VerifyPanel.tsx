@@ -1,3 +1,5 @@
+import { useEffect, useRef } from "preact/hooks";
+
 import type { StepView, VendorDetail } from "../../../handlers/catalog.ts";
 import type { EnvironmentName, TestResult } from "../lib/api.ts";
 import { type Chosen, type Entered, fieldsShown } from "../lib/configuration.ts";
@@ -21,10 +23,14 @@ type Props = {
 };
 
 export function VerifyPanel({ vendor, review, busy, result, outdated }: Props) {
+  const place = useRef<HTMLDivElement>(null);
+  useEffect(() => {
+    if (busy || result) place.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+  }, [busy, result]);
   return (
     <>
       {review && <Review {...review} />}
-      <div aria-live="polite" aria-busy={busy}>
+      <div ref={place} aria-live="polite" aria-busy={busy}>
         {busy && (
           <div class="note">
             <span class="spinner" />

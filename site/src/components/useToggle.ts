@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { type Integration, toggleIntegration } from "../lib/api.ts";
 import { messageOf } from "./States.tsx";
 

@@ -1,7 +1,7 @@
 import { render } from "preact";
 
 import { CardState } from "../components/CardState.tsx";
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { ApiProblem, type Integration, listIntegrations } from "../lib/api.ts";
 import { getSession } from "../lib/auth.ts";
 import { configureOnClick, openFromAddress } from "../lib/drawer.tsx";
@@ -63,6 +63,7 @@ function show() {
     button.tabIndex = selected ? 0 : -1;
     const count = button.querySelector(".count");
     if (count) count.textContent = String(counts[name] ?? 0);
+    if (selected) button.scrollIntoView({ block: "nearest", inline: "nearest" });
     if (selected) byId("results").setAttribute("aria-labelledby", button.id);
   }
   byId("nothing").hidden = found.length > 0;

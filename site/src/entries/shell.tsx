@@ -1,5 +1,5 @@
 import { AccountBar } from "../components/AccountBar.tsx";
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { getSession } from "../lib/auth.ts";
 import { mount } from "../lib/mount.ts";
 

@@ -1,7 +1,7 @@
 import { render } from "preact";
 
 import { CardState } from "../components/CardState.tsx";
-import { announce } from "../lib/announce.ts";
+import { announce } from "../lib/announce.tsx";
 import { listIntegrations } from "../lib/api.ts";
 import { getSession } from "../lib/auth.ts";
 import { configureOnClick, openFromAddress } from "../lib/drawer.tsx";

@@ -1,6 +1,6 @@
 import { render } from "preact";
 
-import { announce } from "./announce.ts";
+import { announce } from "./announce.tsx";
 import { signInAddress } from "./api.ts";
 import { getSession } from "./auth.ts";
 
