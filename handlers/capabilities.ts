@@ -1,5 +1,7 @@
 import * as z from "zod";
 
+import { VendorFailure } from "../problem.ts";
+
 /** E.164 telephone number. */
 export const Phone = z
   .string()
@@ -46,13 +48,46 @@ const Address = z.object({
   state: z.string().regex(/^[A-Z]{2}$/),
   postalCode: z.string().regex(/^\d{5}(\d{4})?$/),
 });
-const Subscriber = z.object({
-  memberId: z.string().min(2).max(80),
+const Insured = z.object({
   firstName: z.string().min(1).max(35),
   lastName: z.string().min(1).max(60),
   birthDate: z.iso.date(),
   gender: z.enum(["M", "F", "U"]).optional(),
 });
+const Subscriber = Insured.extend({ memberId: z.string().min(2).max(80) });
+/** The patient, where the policy is somebody else's. */
+const Dependent = Insured.extend({ relationship: z.enum(["spouse", "child", "other"]) });
+
+const Taxonomy = z.string().regex(/^[A-Z0-9]{10}$/, "A taxonomy code has ten characters");
+const Practitioner = z.object({
+  npi: Npi,
+  firstName: z.string().min(1).max(35),
+  lastName: z.string().min(1).max(60),
+  taxonomy: Taxonomy.optional(),
+});
+
+/** A vendor's own id of a model; the integration's default serves where it is left out. */
+export const Model = z.string().min(1).max(128);
+
+/** Throws `VendorFailure` where neither the call nor the integration names a model. */
+export function chooseModel(
+  model: string | undefined,
+  configured: string | undefined,
+  field = "Default model",
+): string {
+  const chosen = model ?? configured;
+  if (chosen) return chosen;
+  throw new VendorFailure(
+    "invalid_request",
+    `Choose a model: give \`model\`, or set “${field}” in the integration's configuration`,
+  );
+}
+
+/** A recording as base64: about 26 MB, since a Worker holds it in memory twice. */
+export const Recording = z.base64().min(1).max(35_000_000);
+
+export const bytesOfBase64 = (text: string): Uint8Array<ArrayBuffer> =>
+  Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
 /**
  * Vendor-neutral operations: what each takes and answers. A vendor's operation that names one must
@@ -81,7 +116,7 @@ export const capabilities = {
     title: "Generate text",
     effect: "write",
     params: z.object({
-      model: z.string().min(1),
+      model: Model.optional(),
       prompt: z.string().min(1),
       instructions: z.string().optional(),
       maxOutputTokens: z.number().int().positive().optional(),
@@ -97,7 +132,7 @@ export const capabilities = {
     title: "Turn texts into vectors",
     effect: "read",
     params: z.object({
-      model: z.string().min(1),
+      model: Model.optional(),
       texts: z.array(z.string().min(1)).min(1).max(100),
     }),
     result: z.object({ model: z.string(), vectors: z.array(z.array(z.number())) }),
@@ -106,9 +141,9 @@ export const capabilities = {
     title: "Transcribe speech",
     effect: "read",
     params: z.object({
-      model: z.string().min(1),
-      /** The recording, base64. */
-      audio: z.base64().min(1),
+      model: Model.optional(),
+      /** Some vendors' own operations take the `url` of a recording instead. */
+      audio: Recording,
       /** Its ending tells the format: `visit.mp3`. */
       fileName: z.string().min(3).max(200),
       /** ISO 639-1. */
@@ -117,7 +152,23 @@ export const capabilities = {
         .regex(/^[a-z]{2}$/)
         .optional(),
     }),
-    result: z.object({ text: z.string() }),
+    /** `completed` with its `text`, or `processing`: then `ai.audio.transcript` reads it by its `id`. */
+    result: z.object({
+      status: z.enum(["completed", "processing"]),
+      id: z.string().optional(),
+      text: z.string().optional(),
+    }),
+  },
+  "ai.audio.transcript": {
+    title: "Read a transcript that was not ready at once",
+    effect: "read",
+    params: z.object({ id: z.string().min(1) }),
+    result: z.object({
+      id: z.string(),
+      status: z.enum(["completed", "processing", "failed"]),
+      text: z.string().optional(),
+      error: z.string().optional(),
+    }),
   },
   "payment.create": {
     title: "Create a payment",
@@ -197,8 +248,12 @@ export const capabilities = {
     effect: "read",
     params: z.object({
       payer: z.string().min(1),
+      payerName: z.string().min(1).max(60).optional(),
       provider: Provider,
       subscriber: Subscriber,
+      dependent: Dependent.optional(),
+      /** Of an inquiry that was `pending`, to ask again. */
+      id: z.string().optional(),
       /** CCYY-MM-DD; today where it is left out. */
       serviceDate: z.iso.date().optional(),
       /** X12 service type codes; 30 (health benefit plan coverage) where they are left out. */
@@ -220,6 +275,7 @@ export const capabilities = {
           name: z.string().optional(),
           serviceTypes: z.array(z.string()),
           amount: z.string().optional(),
+          /** `20` is 20 %. */
           percent: z.string().optional(),
           period: z.string().optional(),
           inNetwork: z.boolean().optional(),
@@ -235,12 +291,46 @@ export const capabilities = {
       kind: z.enum(["professional", "institutional"]),
       payer: z.string().min(1),
       payerName: z.string().min(1).max(60),
-      provider: Provider.extend({ taxId: z.string().regex(/^\d{9}$/), address: Address }),
+      provider: Provider.extend({
+        taxId: z.string().regex(/^\d{9}$/),
+        taxonomy: Taxonomy.optional(),
+        address: Address,
+      }),
       subscriber: Subscriber.extend({ address: Address.optional() }),
+      dependent: Dependent.extend({ address: Address.optional() }).optional(),
+      /** Who treated, where it is not the billing provider. */
+      rendering: Practitioner.optional(),
+      /** Institutional claims only. */
+      attending: Practitioner.optional(),
       claim: z.object({
         /** Our own number of the claim (CLM01). */
         number: z.string().min(1).max(20),
+        /** Of an institutional claim: the facility type, the first two digits of its type of bill. */
         placeOfService: z.string().regex(/^\d{2}$/),
+        /** X12 SBR09, such as CI (commercial), MB (Medicare part B); CI where it is left out. */
+        filing: z
+          .string()
+          .regex(/^[A-Z0-9]{2}$/)
+          .optional(),
+        /** 1 original, 7 replacement, 8 void; the last two need `payerClaimNumber`. */
+        frequency: z.enum(["1", "7", "8"]).optional(),
+        payerClaimNumber: z.string().min(1).max(50).optional(),
+        priorAuthorization: z.string().min(1).max(50).optional(),
+        /** What an institutional claim needs besides. */
+        institutional: z
+          .object({
+            from: z.iso.date(),
+            to: z.iso.date(),
+            /** UB-04 type of admission, such as 3 (elective). */
+            admissionType: z.string().regex(/^\d$/),
+            admissionSource: z
+              .string()
+              .regex(/^[A-Z0-9]$/)
+              .optional(),
+            /** UB-04 discharge status, such as 01 (home). */
+            patientStatus: z.string().regex(/^\d{2}$/),
+          })
+          .optional(),
         /** ICD-10-CM, without a dot. */
         diagnoses: z
           .array(z.string().regex(/^[A-Z]\d[0-9A-Z]{1,5}$/))
@@ -283,10 +373,15 @@ export const capabilities = {
     effect: "read",
     params: z.object({
       payer: z.string().min(1),
+      payerName: z.string().min(1).max(60).optional(),
       provider: Provider,
       subscriber: Subscriber,
+      dependent: Dependent.optional(),
       /** The vendor's id of the claim, or of the inquiry that is still pending. */
       id: z.string().optional(),
+      /** Our own number of the claim (CLM01), and the payer's. */
+      claimNumber: z.string().min(1).max(38).optional(),
+      payerClaimNumber: z.string().min(1).max(50).optional(),
       from: z.iso.date(),
       to: z.iso.date(),
       /** Minor units. */
@@ -300,7 +395,9 @@ export const capabilities = {
           /** X12 STC category, such as F1 (finalized, paid) or P1 (pending). */
           category: z.string(),
           code: z.string().optional(),
+          /** The payer's number of the claim, and our own. */
           number: z.string().optional(),
+          claimNumber: z.string().optional(),
           /** Minor units. */
           charged: z.number().int().optional(),
           paid: z.number().int().optional(),

@@ -1,6 +1,7 @@
 import * as z from "zod";
 
 import { VendorFailure } from "../problem.ts";
+import { bytesOfBase64, chooseModel, Model as ModelId, Recording } from "./capabilities.ts";
 import { defineVendor, operation } from "./define.ts";
 import { password, select, type Step, text, type Values } from "./fields.ts";
 import { type Incoming, jsonOf, standardWebhooks } from "./signature.ts";
@@ -70,6 +71,24 @@ const steps = [
         message: "A model id holds letters, digits and . _ : / - only",
         example: "example-model",
       }),
+      defaultEmbeddingModel: text({
+        label: "Default embedding model",
+        required: false,
+        help: "Used for vectors when a call names no model. Vectors of different models cannot be compared. Current ids are in OpenAI's list of models.",
+        helpUrl: "https://developers.openai.com/api/docs/models",
+        pattern: "^[A-Za-z0-9._:/-]{2,128}$",
+        message: "A model id holds letters, digits and . _ : / - only",
+        example: "example-embedding",
+      }),
+      defaultAudioModel: text({
+        label: "Default transcription model",
+        required: false,
+        help: "Used for transcription when a call names no model. Current ids are in OpenAI's list of models.",
+        helpUrl: "https://developers.openai.com/api/docs/models",
+        pattern: "^[A-Za-z0-9._:/-]{2,128}$",
+        message: "A model id holds letters, digits and . _ : / - only",
+        example: "example-transcriber",
+      }),
     },
   },
   {
@@ -101,7 +120,7 @@ const Model = z.object({
 const Models = z.object({ data: z.array(Model) });
 
 const Prompt = z.object({
-  model: z.string().min(1).max(128).optional(),
+  model: ModelId.optional(),
   prompt: z.string().min(1).max(500_000),
   instructions: z.string().max(100_000).optional(),
   maxOutputTokens: z.number().int().positive().optional(),
@@ -123,14 +142,8 @@ const ResponseReply = z.object({
 });
 
 function requestOf(params: z.output<typeof Prompt>, { defaultModel }: Config) {
-  const model = params.model ?? defaultModel;
-  if (!model)
-    throw new VendorFailure(
-      "invalid_request",
-      "Give `model`, or set a default model in the integration's configuration",
-    );
   return {
-    model,
+    model: chooseModel(params.model, defaultModel, "Default text model"),
     input: params.prompt,
     instructions: params.instructions,
     max_output_tokens: params.maxOutputTokens,
@@ -138,9 +151,6 @@ function requestOf(params: z.output<typeof Prompt>, { defaultModel }: Config) {
     store: false,
   };
 }
-
-const bytesOfBase64 = (text: string) =>
-  Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
 const slow = { timeoutMs: 120_000 };
 
@@ -218,19 +228,23 @@ export const vendor = defineVendor({
         return { code };
     }
   },
-  async test(api, { defaultModel }) {
+  async test(api, { defaultModel, defaultEmbeddingModel, defaultAudioModel }) {
     const answer = await api.send("GET", "/v1/models");
     const models = Models.safeParse(await answer.json().catch(() => undefined));
     if (!models.success)
       throw new VendorFailure("unexpected_reply", "OpenAI's answer was not understood");
     const account = answer.headers.get("openai-organization") ?? "OpenAI project";
-    const listed = `key accepted, ${models.data.data.length} models available`;
-    if (!defaultModel) return { account, checked: [listed] };
-    const model = models.data.data.find(({ id }) => id === defaultModel);
-    if (!model)
-      throw new VendorFailure("not_found", `The key works, but has no model named ${defaultModel}`);
-    const until = model.shutdown_date ? ` until ${model.shutdown_date.slice(0, 10)}` : "";
-    return { account, checked: [listed, `the default model is available${until}`] };
+    const available = models.data.data.map((model) => {
+      const until = model.shutdown_date ? ` until ${model.shutdown_date.slice(0, 10)}` : "";
+      return [model.id, `${model.id} is available${until}`] as const;
+    });
+    const said = new Map(available);
+    const defaults = [defaultModel, defaultEmbeddingModel, defaultAudioModel].flatMap((id) => {
+      if (id && !said.has(id))
+        throw new VendorFailure("not_found", `The key works, but has no model named ${id}`);
+      return (id && said.get(id)) || [];
+    });
+    return { account, checked: [`key accepted, ${said.size} models available`, ...defaults] };
   },
   operations: {
     generateText: operation({
@@ -316,7 +330,7 @@ export const vendor = defineVendor({
       idempotent: true,
       capability: "ai.embed",
       params: z.object({
-        model: z.string().min(1).max(128),
+        model: ModelId.optional(),
         texts: z.array(z.string().min(1)).min(1).max(2048),
         dimensions: z.number().int().positive().optional(),
       }),
@@ -344,11 +358,16 @@ export const vendor = defineVendor({
           ],
         },
       },
-      async run(api, { model, texts, dimensions }) {
+      async run(api, { model, texts, dimensions }, { defaultEmbeddingModel }: Config) {
         const Vector = z.object({ index: z.number().int(), embedding: z.array(z.number()) });
         const reply = z.object({ model: z.string(), data: z.array(Vector) });
         const found = await api.post("/v1/embeddings", reply, {
-          json: { model, input: texts, dimensions, encoding_format: "float" },
+          json: {
+            model: chooseModel(model, defaultEmbeddingModel, "Default embedding model"),
+            input: texts,
+            dimensions,
+            encoding_format: "float",
+          },
           ...slow,
         });
         const inOrder = found.data.toSorted((a, b) => a.index - b.index);
@@ -361,9 +380,9 @@ export const vendor = defineVendor({
       idempotent: true,
       capability: "ai.audio.transcribe",
       params: z.object({
-        model: z.string().min(1).max(128),
-        /** Base64 of at most 25 MB. */
-        audio: z.base64().min(1).max(35_000_000),
+        model: ModelId.optional(),
+        /** OpenAI takes at most 25 MB, and no URL. */
+        audio: Recording,
         fileName: z
           .string()
           .max(200)
@@ -378,7 +397,7 @@ export const vendor = defineVendor({
         /** Words to expect: names of drugs, people, places. */
         prompt: z.string().max(2000).optional(),
       }),
-      result: z.object({ text: z.string() }),
+      result: z.object({ status: z.literal("completed"), text: z.string() }),
       example: {
         params: { model: "example-transcriber", audio: "SUQzBAAAAAAAAA==", fileName: "visit.mp3" },
         wire: [
@@ -387,19 +406,18 @@ export const vendor = defineVendor({
             reply: { text: "Any allergies? Penicillin.", usage: { type: "duration", seconds: 3 } },
           },
         ],
-        result: { text: "Any allergies? Penicillin." },
+        result: { status: "completed", text: "Any allergies? Penicillin." },
       },
-      run(api, { model, audio, fileName, language, prompt }) {
+      async run(api, { model, audio, fileName, language, prompt }, { defaultAudioModel }: Config) {
         const body = new FormData();
-        body.set("model", model);
+        body.set("model", chooseModel(model, defaultAudioModel, "Default transcription model"));
         body.set("file", new File([bytesOfBase64(audio)], fileName));
         body.set("response_format", "json");
         if (language) body.set("language", language);
         if (prompt) body.set("prompt", prompt);
-        return api.post("/v1/audio/transcriptions", z.object({ text: z.string() }), {
-          body,
-          ...slow,
-        });
+        const reply = z.object({ text: z.string() });
+        const { text } = await api.post("/v1/audio/transcriptions", reply, { body, ...slow });
+        return { status: "completed" as const, text };
       },
     }),
     moderateText: operation({
