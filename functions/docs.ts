@@ -84,7 +84,9 @@ function hasFields(schema: Schema, document: ApiDocument): boolean {
 const schemaOf = (content: Content | undefined) => Object.values(content ?? {})[0]?.schema;
 
 function route(method: string, path: string, operation: Described, document: ApiDocument): Html {
-  const answers = Object.entries(operation.responses ?? {}).filter(([status]) => status.startsWith("2"));
+  const answers = Object.entries(operation.responses ?? {}).filter(([status]) =>
+    status.startsWith("2"),
+  );
   const { parameters = [], requestBody } = operation;
   return html`<section id="${operation.operationId ?? path}">
     <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>

@@ -10,9 +10,8 @@ async function addFromSimulator(
   environment = "sandbox",
   more = {},
 ) {
-  const credentials = await (
-    await fetch(`${world.simulatorUrl}/_simulator/credentials?vendor=${vendorId}`)
-  ).json();
+  const demo = await org.call("GET", `/api/integrations/vendors/${vendorId}/demo-credentials`);
+  const credentials = demo.body.data;
   const reply = await org.call("POST", "/api/integrations", {
     vendor_id: vendorId,
     environment,
@@ -33,7 +32,7 @@ test("an operation runs at the vendor, and its outcome is on the record", async 
     params: { to: "+15558675310", body: "Your appointment is confirmed" },
   });
   expect(sent.status, JSON.stringify(sent.body)).toBe(200);
-  expect(sent.body.data).toMatchObject({ vendor_id: "twilio", result: { status: "queued" } });
+  expect(sent.body.data).toMatchObject({ vendor_id: "twilio", result: { status: expect.stringMatching(/^(queued|accepted)$/) } });
   const activity = await org.call("GET", `/api/integrations/${id}/activity?activity_type=executed`);
   expect(activity.body.data).toMatchObject([
     { status: "success", details: { operation: "sendSMS" } },

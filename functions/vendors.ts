@@ -28,6 +28,10 @@ const Card = z
   })
   .loose()
   .openapi("Vendor");
+const Value = z.union([z.string(), z.number(), z.boolean()]);
+const Simulated = z.array(
+  z.object({ vendor: z.string(), credentials: z.record(z.string(), Value) }),
+);
 type Json = Record<string, z.core.util.JSONType>;
 const VendorId = z.object({ vendor_id: z.string().min(1).max(100) });
 const many = (item: z.ZodType) =>
@@ -72,6 +76,21 @@ const operations = createRoute({
   responses: { 200: json(many(z.object({ id: z.string() }).loose()), "Operations") },
 });
 
+const demo = createRoute({
+  method: "get",
+  path: "/vendors/{vendor_id}/demo-credentials",
+  operationId: "readDemoCredentials",
+  summary: "Development only: made-up values that the simulated vendor accepts",
+  security: [],
+  request: { params: VendorId },
+  responses: {
+    200: json(
+      z.object({ success: z.literal(true), data: z.record(z.string(), Value) }),
+      "Values of the vendor's fields",
+    ),
+  },
+});
+
 /** The earlier web client shows `logo`; every vendor has one, drawn when the site is built. */
 const withLogo = <T extends { id: string }>(card: T) => ({
   ...card,
@@ -110,6 +129,15 @@ export const vendorRoutes = newApp()
     const id = c.req.valid("param").vendor_id;
     const detail = vendorDetail(id, await mustLoadVendor(id));
     return c.json({ success: true as const, data: withLogo(detail) as unknown as Json }, 200);
+  })
+  .openapi(demo, async (c) => {
+    const { SIMULATOR_URL } = c.env.settings;
+    if (!SIMULATOR_URL) throw new Problem("not_found", "There are no demo credentials here");
+    const response = await fetch(`${SIMULATOR_URL}/_simulator/vendors`);
+    const simulated = Simulated.parse(await response.json());
+    const found = simulated.find(({ vendor }) => vendor === c.req.valid("param").vendor_id);
+    if (!found) throw new Problem("unknown_vendor");
+    return c.json({ success: true as const, data: found.credentials }, 200);
   })
   .openapi(operations, async (c) => {
     const data = operationViews(await mustLoadVendor(c.req.valid("param").vendor_id));
