@@ -59,11 +59,7 @@ export function ActivityList({ catalog, filter, showVendor = true }: Props) {
     setBusy(true);
     setFailure(undefined);
     try {
-      const page = await listActivity({
-        ...filter,
-        limit: 50,
-        ...(after ? { cursor: after } : {}),
-      });
+      const page = await listActivity(filter, 50, after);
       if (mine !== newest.current) return;
       setRows((before) => (after ? [...(before ?? []), ...page.data] : page.data));
       setCursor(page.next_cursor ?? null);

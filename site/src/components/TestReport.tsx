@@ -1,11 +1,12 @@
 import { vendorCauses } from "../../../problem.ts";
 import { advice } from "../lib/advice.ts";
-import type { TestResult } from "../lib/api.ts";
+import { causeOf, type TestResult } from "../lib/api.ts";
 import { Icon } from "./Icon.tsx";
 
 /** How a test went: what the vendor said we are, or the cause and what to do about it. */
 export function TestReport({ result }: { result: TestResult }) {
-  const { latency_ms, account, checked, cause } = result.data;
+  const { latency_ms, account, checked } = result.data;
+  const cause = causeOf(result.data.cause);
   const time = latency_ms === null ? "" : ` in ${latency_ms} ms`;
   if (result.success)
     return (

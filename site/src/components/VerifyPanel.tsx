@@ -25,7 +25,7 @@ type Props = {
 export function VerifyPanel({ vendor, review, busy, result, outdated }: Props) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    if (busy || result) place.current?.scrollIntoView({ block: "nearest", behavior: "smooth" });
+    if (busy || result) place.current?.scrollIntoView({ block: "nearest" });
   }, [busy, result]);
   return (
     <>

@@ -1,77 +1,8 @@
+import { type ClientResponse, hc } from "hono/client";
+
+import type { App } from "../../../functions/app.ts";
 import type { FieldValue } from "../../../handlers/fields.ts";
-import type { Issue, ProblemCode, VendorCause } from "../../../problem.ts";
-
-export type HealthStatus = "active" | "inactive" | "error" | "testing";
-export type EnvironmentName = "sandbox" | "production";
-export type UsageMapping = { id: string; workflow: string; enabled: boolean };
-
-export type Integration = {
-  id: string;
-  org_id: string;
-  vendor_id: string;
-  enabled: boolean;
-  environment: EnvironmentName;
-  api_endpoint: string | null;
-  /** Secrets read back masked: `••••1234`. */
-  credentials: Record<string, FieldValue>;
-  usage_mappings: UsageMapping[];
-  health_status: HealthStatus;
-  last_tested_at: string | null;
-  last_error: string | null;
-  last_cause: VendorCause | null;
-  last_latency_ms: number | null;
-  account: string | null;
-  created_at: string;
-  updated_at: string;
-  created_by: string | null;
-  updated_by: string | null;
-  webhook_url: string | null;
-};
-
-export type TestResult = {
-  success: boolean;
-  message: string;
-  data: {
-    latency_ms: number | null;
-    account: string | null;
-    checked: string[];
-    cause: VendorCause | null;
-  };
-};
-
-/** An integration as answered by what also tests it. */
-export type Tested = Integration & {
-  test?: TestResult["data"] & { success: boolean; message: string };
-};
-
-export type Activity = {
-  id: string;
-  integration_id: string | null;
-  vendor_id: string | null;
-  activity_type: string;
-  status: string;
-  details: Record<string, unknown>;
-  error_message: string | null;
-  created_at: string;
-  created_by: string | null;
-  actor: string;
-  request_id: string | null;
-};
-
-export type Draft = {
-  vendor_id: string;
-  environment: EnvironmentName;
-  api_endpoint: string;
-  credentials: Record<string, FieldValue>;
-};
-
-type Envelope<T> = {
-  success: boolean;
-  data: T;
-  message?: string;
-  count?: number;
-  next_cursor?: string | null;
-};
+import { type Issue, type ProblemCode, type VendorCause, vendorCauses } from "../../../problem.ts";
 
 /** Any failed call: a problem document, or `offline` and `timed_out` where no answer came. */
 export class ApiProblem extends Error {
@@ -94,40 +25,26 @@ export class ApiProblem extends Error {
   }
 }
 
-const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+const readLimitMs = 20_000;
+/** A write may test the vendor, which may take 15 s a call and several calls. */
+const writeLimitMs = 60_000;
 const retryDelaysMs = [250, 1000];
-
-type Options = {
-  method?: "GET" | "POST" | "PUT" | "DELETE";
-  query?: Record<string, string | number | undefined>;
-  body?: unknown;
-  headers?: Record<string, string>;
-  signal?: AbortSignal;
-  timeoutMs?: number;
-};
+const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** `fetch` with a time limit; a GET is repeated when the network fails. */
-export async function patientFetch(url: string, options: Options = {}): Promise<Response> {
-  const { method = "GET", body, signal, timeoutMs = 20_000 } = options;
+export async function patientFetch(
+  input: RequestInfo | URL,
+  init: RequestInit = {},
+): Promise<Response> {
+  const reads = (init.method ?? "GET") === "GET";
   for (let attempt = 0; ; attempt++) {
-    const limit = AbortSignal.timeout(timeoutMs);
+    const signal = AbortSignal.timeout(reads ? readLimitMs : writeLimitMs);
     try {
-      return await fetch(url, {
-        method,
-        credentials: "same-origin",
-        signal: signal ? AbortSignal.any([signal, limit]) : limit,
-        headers: {
-          accept: "application/json",
-          ...(body === undefined ? {} : { "content-type": "application/json" }),
-          ...options.headers,
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      });
-    } catch (error) {
-      if (signal?.aborted) throw error;
-      if (limit.aborted)
+      return await fetch(input, { ...init, credentials: "same-origin", signal });
+    } catch {
+      if (signal.aborted)
         throw new ApiProblem("timed_out", "The server took too long to answer. Try again.");
-      const delay = method === "GET" ? retryDelaysMs[attempt] : undefined;
+      const delay = reads ? retryDelaysMs[attempt] : undefined;
       if (delay === undefined)
         throw new ApiProblem(
           "offline",
@@ -154,24 +71,17 @@ type ProblemDocument = {
 async function toProblem(response: Response): Promise<ApiProblem> {
   const body = (await response.json().catch(() => ({}))) as ProblemDocument;
   const text = body.detail ?? body.error ?? body.title ?? `The server answered ${response.status}.`;
-  return new ApiProblem(
-    body.code ?? (response.status >= 500 ? "internal" : "invalid_request"),
-    text,
-    {
-      status: response.status,
-      errors: body.errors ?? [],
-      ...(body.cause ? { vendorCause: body.cause } : {}),
-    },
-  );
+  const code = body.code ?? (response.status >= 500 ? "internal" : "invalid_request");
+  return new ApiProblem(code, text, {
+    status: response.status,
+    errors: body.errors ?? [],
+    ...(body.cause ? { vendorCause: body.cause } : {}),
+  });
 }
 
-type Answer<T> = Envelope<T> & { etag: string | null };
-
-async function request(path: string, options: Options): Promise<Response> {
-  const query = new URLSearchParams();
-  for (const [name, value] of Object.entries(options.query ?? {}))
-    if (value !== undefined && value !== "") query.set(name, String(value));
-  const response = await patientFetch(`/api${path}${query.size ? `?${query}` : ""}`, options);
+/** Throws an `ApiProblem` unless the call succeeded; signed out, asks to sign in and come back. */
+async function fetchApi(input: RequestInfo | URL, init?: RequestInit): Promise<Response> {
+  const response = await patientFetch(input, init);
   if (response.status === 401) {
     location.assign(signInAddress());
     return new Promise(() => {});
@@ -180,116 +90,116 @@ async function request(path: string, options: Options): Promise<Response> {
   return response;
 }
 
-async function call<T>(path: string, options: Options = {}): Promise<Answer<T>> {
-  const response = await request(path, options);
-  const envelope: Envelope<T> = await response.json();
-  return { ...envelope, etag: response.headers.get("etag") };
+const client = hc<App>("/", { fetch: fetchApi }).api;
+const routes = client.integrations;
+
+async function answer<T>(pending: Promise<ClientResponse<T>>): Promise<T> {
+  return (await (await pending).json()) as T;
 }
 
-/** Vendors may take 15 s a call and a test makes several. */
-const vendorTimeoutMs = 60_000;
+type Row<R extends (...args: never[]) => Promise<unknown>> =
+  Awaited<ReturnType<R>> extends ClientResponse<infer T, number, string>
+    ? T extends { data: infer D }
+      ? D
+      : never
+    : never;
 
-const id = encodeURIComponent;
+export type Integration = Row<typeof routes.$get>[number];
+/** An integration as answered by what also tests it. */
+export type Tested = Row<(typeof routes)[":id"]["toggle"]["$post"]>;
+export type HealthStatus = Integration["health_status"];
+export type EnvironmentName = Integration["environment"];
+export type UsageMapping = Integration["usage_mappings"][number];
+export type Activity = Row<typeof client.activity.$get>[number];
+export type TestResult = {
+  success: boolean;
+  message: string;
+  data: Row<typeof routes.test.$post>;
+};
+
+export type Draft = {
+  vendor_id: string;
+  environment: EnvironmentName;
+  api_endpoint: string;
+  credentials: Record<string, FieldValue>;
+};
+
+export const causeOf = (cause: string | null): VendorCause | undefined =>
+  cause !== null && Object.hasOwn(vendorCauses, cause) ? (cause as VendorCause) : undefined;
 
 /** All of the org's, however many pages that takes. */
 export async function listIntegrations(): Promise<Integration[]> {
   const rows: Integration[] = [];
-  let cursor: string | undefined;
+  let cursor: string | null = null;
   do {
-    const page = await call<Integration[]>("/integrations", { query: { limit: 200, cursor } });
+    const query: { limit: string; cursor?: string } = {
+      limit: "200",
+      ...(cursor ? { cursor } : {}),
+    };
+    const page = await answer(routes.$get({ query }));
     rows.push(...page.data);
-    cursor = page.next_cursor ?? undefined;
+    cursor = page.next_cursor;
   } while (cursor);
   return rows;
 }
 
-export const getIntegration = (integrationId: string) =>
-  call<Integration>(`/integrations/${id(integrationId)}`);
+/** With its ETag, for a change that must not overwrite somebody else's. */
+export async function getIntegration(id: string) {
+  const response = await routes[":id"].$get({ param: { id } });
+  return { data: (await response.json()).data, etag: response.headers.get("etag") };
+}
 
 export const addIntegration = (draft: Draft) =>
-  call<Integration>("/integrations", {
-    method: "POST",
-    body: { ...draft, enabled: false, usage_mappings: [] },
-  });
+  answer(routes.$post({ json: { ...draft, enabled: false, usage_mappings: [] } }));
 
 export type Changes = Partial<
   Pick<Draft, "api_endpoint" | "credentials"> & { enabled: boolean; usage_mappings: UsageMapping[] }
 >;
 
-export const changeIntegration = (integrationId: string, changes: Changes, etag: string | null) =>
-  call<Tested>(`/integrations/${id(integrationId)}`, {
-    method: "PUT",
-    body: changes,
-    headers: etag ? { "if-match": etag } : {},
-    timeoutMs: vendorTimeoutMs,
-  });
+export const changeIntegration = (id: string, changes: Changes, etag: string | null) =>
+  answer(
+    routes[":id"].$put({
+      param: { id },
+      json: changes,
+      header: etag ? { "if-match": etag } : {},
+    }),
+  );
 
-export const removeIntegration = (integrationId: string) =>
-  call<unknown>(`/integrations/${id(integrationId)}`, {
-    method: "DELETE",
-    timeoutMs: vendorTimeoutMs,
-  });
+export const removeIntegration = (id: string) => answer(routes[":id"].$delete({ param: { id } }));
 
-export const toggleIntegration = (integrationId: string, enabled: boolean) =>
-  call<Tested>(`/integrations/${id(integrationId)}/toggle`, {
-    method: "POST",
-    body: { enabled },
-    timeoutMs: vendorTimeoutMs,
-  });
+export const toggleIntegration = (id: string, enabled: boolean) =>
+  answer(routes[":id"].toggle.$post({ param: { id }, json: { enabled } }));
 
-async function test(path: string, body: unknown): Promise<TestResult> {
-  const { success, message, data } = await call<TestResult["data"]>(path, {
-    method: "POST",
-    body,
-    timeoutMs: vendorTimeoutMs,
-  });
-  return { success, message: message ?? "", data };
-}
-
-export const testIntegration = (integrationId: string) =>
-  test(`/integrations/${id(integrationId)}/test`, {});
+export const testIntegration = (id: string): Promise<TestResult> =>
+  answer(routes[":id"].test.$post({ param: { id } }));
 
 /** With an integration named, its stored secrets stand in for the masks in the draft. */
-export const testDraft = (draft: Draft, integrationId?: string) =>
-  test("/integrations/test", {
-    ...draft,
-    ...(integrationId ? { integration_id: integrationId } : {}),
-  });
+export const testDraft = (draft: Draft, integrationId?: string): Promise<TestResult> =>
+  answer(
+    routes.test.$post({
+      json: { ...draft, ...(integrationId ? { integration_id: integrationId } : {}) },
+    }),
+  );
 
-export const checkAll = () =>
-  call<Integration[]>("/integrations/health/check", {
-    method: "POST",
-    body: {},
-    timeoutMs: vendorTimeoutMs,
-  });
+export const checkAll = () => answer(routes.health.check.$post());
 
 /** An operation's result; of one that streams, the text or, of other content, its type and size. */
 export async function execute(
-  integrationId: string,
+  id: string,
   operation: string,
-  params: unknown,
+  params: Record<string, unknown>,
   idempotencyKey: string,
 ): Promise<unknown> {
-  const response = await request(`/integrations/${id(integrationId)}/execute`, {
-    method: "POST",
-    body: { operation, params },
-    headers: { "idempotency-key": idempotencyKey },
-    timeoutMs: vendorTimeoutMs,
+  const response = await routes[":id"].execute.$post({
+    param: { id },
+    json: { operation, params },
+    header: { "idempotency-key": idempotencyKey },
   });
   const type = response.headers.get("content-type") ?? "";
-  if (type.startsWith("application/json"))
-    return ((await response.json()) as Envelope<{ result: unknown }>).data.result;
+  if (type.startsWith("application/json")) return (await response.json()).data.result;
   if (type.startsWith("text/")) return response.text();
   return { content_type: type, size_bytes: (await response.blob()).size };
 }
-
-export type ActivityFilter = {
-  activity_type?: string;
-  status?: string;
-  integration_id?: string;
-  cursor?: string;
-  limit?: number;
-};
 
 export const activityTypes = {
   created: "Created",
@@ -306,5 +216,15 @@ export const activityTypes = {
   imported: "Imported",
 } as const;
 
-export const listActivity = (filter: ActivityFilter, signal?: AbortSignal) =>
-  call<Activity[]>("/activity", { query: filter, ...(signal ? { signal } : {}) });
+export type ActivityFilter = {
+  activity_type?: keyof typeof activityTypes;
+  status?: "success" | "failure";
+  integration_id?: string;
+};
+
+export const listActivity = (filter: ActivityFilter, limit: number, cursor?: string) =>
+  answer(
+    client.activity.$get({
+      query: { ...filter, limit: String(limit), ...(cursor ? { cursor } : {}) },
+    }),
+  );

@@ -7,7 +7,13 @@ export type Session = { user: User; orgId: string | null };
 async function auth<T>(path: string, body?: unknown): Promise<T> {
   const response = await patientFetch(
     `/api/auth${path}`,
-    body === undefined ? {} : { method: "POST", body },
+    body === undefined
+      ? {}
+      : {
+          method: "POST",
+          headers: { "content-type": "application/json" },
+          body: JSON.stringify(body),
+        },
   );
   const reply = await response.json().catch(() => null);
   if (response.ok) return reply as T;

@@ -1,7 +1,7 @@
 import * as simpleIcons from "simple-icons";
 
 import { type VendorDetail, vendorDetail } from "../../../handlers/catalog.ts";
-import { registry } from "./vendors-so-far.ts";
+import { registry } from "../../../handlers/registry.ts";
 
 /** A brand's glyph on the 24-unit grid of `simple-icons`. */
 export type Mark = { path: string; color: string; legibleOn: "both" | "light" | "dark" };

@@ -15,6 +15,10 @@ const row: Activity = {
   created_by: null,
   actor: "Mara",
   request_id: "r",
+  org_id: "o",
+  ip: null,
+  seq: 1,
+  hash: "",
 };
 
 test("a cell is quoted, and never a formula to a spreadsheet", () => {

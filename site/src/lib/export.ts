@@ -37,7 +37,7 @@ export async function exportActivity(filter: ActivityFilter, format: "csv" | "nd
   const rows: Activity[] = [];
   let cursor: string | undefined;
   do {
-    const page = await listActivity({ ...filter, limit: pageSize, ...(cursor ? { cursor } : {}) });
+    const page = await listActivity(filter, pageSize, cursor);
     rows.push(...page.data);
     cursor = page.next_cursor ?? undefined;
   } while (cursor && rows.length < maxRows);
