@@ -3,6 +3,7 @@ import {
   bigint,
   boolean,
   check,
+  foreignKey,
   index,
   integer,
   jsonb,
@@ -92,6 +93,8 @@ export const integrations = pgTable(
     account: text("account"),
     consecutiveFailures: integer("consecutive_failures").notNull().default(0),
     consecutiveSuccesses: integer("consecutive_successes").notNull().default(0),
+    /** Real calls that failed since one last worked: a probe that passes does not clear them. */
+    failedCalls: integer("failed_calls").notNull().default(0),
     /** Null while switched off: the clock takes what is due. */
     nextCheckAt: at("next_check_at"),
     /** Grows with every change a person makes: the ETag, and the guard of concurrent saves. */
@@ -178,12 +181,21 @@ export const events = pgTable(
     type: varchar("type", { length: 200 }).notNull(),
     occurredAt: at("occurred_at"),
     receivedAt: at("received_at").notNull().defaultNow(),
+    verifiedAt: at("verified_at").notNull().defaultNow(),
+    /** The order in which events were stored, and so in which they are forwarded. */
+    seq: bigint("seq", { mode: "number" }).generatedAlwaysAsIdentity(),
     sizeBytes: integer("size_bytes").notNull(),
     headers: jsonb("headers").$type<Record<string, string>>().notNull().default({}),
     contentType: text("content_type"),
     bodyHash: text("body_hash").notNull(),
-    /** Sealed; null where the org keeps only the hash. */
+    /** Sealed; null once the org's retention has passed: the hash stays. */
     payload: jsonb("payload").$type<Envelope>(),
+    /** When the payload goes, unless a delivery still needs it. */
+    purgeAt: at("purge_at").notNull().defaultNow(),
+    /** When the clock hands an event that is still `received` to the queue (again). */
+    processAt: at("process_at")
+      .notNull()
+      .default(sql`now() + interval '2 minutes'`),
     status: varchar("status", { length: 20 })
       .$type<"received" | "processed" | "failed">()
       .notNull()
@@ -193,7 +205,184 @@ export const events = pgTable(
   },
   (table) => [
     unique("events_dedup").on(table.integrationId, table.dedupKey),
-    index("events_recent").on(table.orgId, table.receivedAt),
+    unique("events_org_id").on(table.orgId, table.id),
+    index("events_recent").on(table.orgId, table.seq),
+    index("events_to_process")
+      .on(table.processAt)
+      .where(sql`status = 'received'`),
+    index("events_to_purge")
+      .on(table.purgeAt)
+      .where(sql`payload is not null`),
+    ...policies(),
+  ],
+);
+
+/** How many days payloads are kept, for one vendor or (`*`) for all others; 0: only until forwarded. */
+export const eventRetention = pgTable(
+  "event_retention",
+  {
+    id: id(),
+    orgId: orgId(),
+    vendorId: varchar("vendor_id", { length: 100 }).notNull(),
+    days: integer("days").notNull(),
+  },
+  (table) => [
+    unique("event_retention_vendor").on(table.orgId, table.vendorId),
+    check("event_retention_days", sql`${table.days} between 0 and 365`),
+    ...policies(),
+  ],
+);
+
+/** `paused` parks what comes in; `disabled` takes nothing new; `deleted` stays for its history only. */
+export type DestinationStatus = "enabled" | "paused" | "disabled" | "deleted";
+/** `open`: nothing is sent but a probe. `draining`: what was parked goes out one by one, in order. */
+export type BreakerState = "closed" | "open" | "draining";
+
+/** A tenant's own endpoint that events are forwarded to. */
+export const destinations = pgTable(
+  "destinations",
+  {
+    id: id(),
+    orgId: orgId(),
+    name: varchar("name", { length: 200 }).notNull(),
+    description: text("description").notNull().default(""),
+    url: text("url").notNull(),
+    /** Globs over `<vendor>.<type>` or the type alone; with none, every event fits. So do the next two. */
+    eventTypes: jsonb("event_types").$type<string[]>().notNull().default([]),
+    vendorIds: jsonb("vendor_ids").$type<string[]>().notNull().default([]),
+    integrationIds: jsonb("integration_ids").$type<string[]>().notNull().default([]),
+    /** Signing secrets and custom headers; null once deleted. */
+    sealed: jsonb("sealed").$type<Envelope>(),
+    /** Custom headers as they may be shown: values masked. */
+    headers: jsonb("headers").$type<Record<string, string>>().notNull().default({}),
+    secretHint: varchar("secret_hint", { length: 20 }).notNull().default(""),
+    /** Until then deliveries are signed with the secret before, too. */
+    previousSecretUntil: at("previous_secret_until"),
+    /** Deliveries at the same time; 1 keeps the order. */
+    concurrency: integer("concurrency").notNull().default(5),
+    status: varchar("status", { length: 20 })
+      .$type<DestinationStatus>()
+      .notNull()
+      .default("enabled"),
+    statusReason: text("status_reason"),
+    breaker: varchar("breaker", { length: 20 }).$type<BreakerState>().notNull().default("closed"),
+    breakerSince: at("breaker_since"),
+    consecutiveFailures: integer("consecutive_failures").notNull().default(0),
+    failedProbes: integer("failed_probes").notNull().default(0),
+    probeAt: at("probe_at"),
+    /** Grows with each 429, 502 and 504, shrinks with each success; above 0 one delivery at a time. */
+    slowLevel: integer("slow_level").notNull().default(0),
+    /** Nothing is sent before. */
+    resumeAt: at("resume_at"),
+    lastSuccessAt: at("last_success_at"),
+    lastFailureAt: at("last_failure_at"),
+    version: integer("version").notNull().default(1),
+    createdAt: createdAt(),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+    createdBy: uuid("created_by"),
+    updatedBy: uuid("updated_by"),
+  },
+  (table) => [
+    unique("destinations_org_id").on(table.orgId, table.id),
+    check(
+      "destinations_status",
+      sql`${table.status} in ('enabled', 'paused', 'disabled', 'deleted')`,
+    ),
+    check("destinations_breaker", sql`${table.breaker} in ('closed', 'open', 'draining')`),
+    check("destinations_concurrency", sql`${table.concurrency} between 1 and 5`),
+    ...policies(),
+  ],
+);
+
+/** `failed` waits for its next attempt; `parked` waits for its destination; the last three are settled. */
+export const deliveryStates = [
+  "pending",
+  "delivering",
+  "failed",
+  "parked",
+  "delivered",
+  "dead",
+  "canceled",
+] as const;
+export type DeliveryState = (typeof deliveryStates)[number];
+const waiting = sql`state in ('pending', 'delivering', 'failed', 'parked')`;
+
+/** One event to one destination. The keys tie both to the row's own org: none can cross tenants. */
+export const deliveries = pgTable(
+  "deliveries",
+  {
+    id: id(),
+    orgId: orgId(),
+    eventId: uuid("event_id").notNull(),
+    destinationId: uuid("destination_id").notNull(),
+    eventSeq: bigint("event_seq", { mode: "number" }).notNull(),
+    state: varchar("state", { length: 20 }).$type<DeliveryState>().notNull().default("pending"),
+    /** Attempts made, and the number of the last one. */
+    attempts: integer("attempts").notNull().default(0),
+    /** Attempts that count: the place in the retry schedule. */
+    failures: integer("failures").notNull().default(0),
+    /** Failed probes that the endpoint itself answered: the next probe is another delivery. */
+    skips: integer("skips").notNull().default(0),
+    replays: integer("replays").notNull().default(0),
+    /** When it is due; while `delivering`, when the attempt counts as interrupted. */
+    nextAttemptAt: at("next_attempt_at").notNull().defaultNow(),
+    lastStatus: integer("last_status"),
+    lastCause: varchar("last_cause", { length: 40 }),
+    lastLatencyMs: integer("last_latency_ms"),
+    deliveredAt: at("delivered_at"),
+    createdAt: createdAt(),
+    updatedAt: at("updated_at").notNull().defaultNow(),
+  },
+  (table) => [
+    unique("deliveries_event_destination").on(table.eventId, table.destinationId),
+    unique("deliveries_org_id").on(table.orgId, table.id),
+    foreignKey({
+      name: "deliveries_event",
+      columns: [table.orgId, table.eventId],
+      foreignColumns: [events.orgId, events.id],
+    }).onDelete("cascade"),
+    foreignKey({
+      name: "deliveries_destination",
+      columns: [table.orgId, table.destinationId],
+      foreignColumns: [destinations.orgId, destinations.id],
+    }).onDelete("cascade"),
+    check(
+      "deliveries_state",
+      sql`${table.state} in ('pending', 'delivering', 'failed', 'parked', 'delivered', 'dead', 'canceled')`,
+    ),
+    index("deliveries_in_order").on(table.destinationId, table.eventSeq).where(waiting),
+    index("deliveries_due").on(table.destinationId, table.nextAttemptAt).where(waiting),
+    index("deliveries_recent").on(table.orgId, table.eventSeq),
+    ...policies(),
+  ],
+);
+
+/** One request to a destination; without `finished_at` it is under way. */
+export const deliveryAttempts = pgTable(
+  "delivery_attempts",
+  {
+    id: id(),
+    orgId: orgId(),
+    deliveryId: uuid("delivery_id").notNull(),
+    number: integer("number").notNull(),
+    /** Sent while the breaker was open, to see whether the endpoint is back. */
+    probe: boolean("probe").notNull().default(false),
+    replay: boolean("replay").notNull().default(false),
+    startedAt: at("started_at").notNull().defaultNow(),
+    finishedAt: at("finished_at"),
+    status: integer("status"),
+    latencyMs: integer("latency_ms"),
+    cause: varchar("cause", { length: 40 }),
+    /** The reply's first 500 bytes, masked and sealed: it may echo the payload. Goes with the payload. */
+    excerpt: jsonb("excerpt").$type<Envelope>(),
+  },
+  (table) => [
+    unique("delivery_attempts_number").on(table.deliveryId, table.number),
+    foreignKey({
+      name: "delivery_attempts_delivery",
+      columns: [table.orgId, table.deliveryId],
+      foreignColumns: [deliveries.orgId, deliveries.id],
+    }).onDelete("cascade"),
     ...policies(),
   ],
 );
