@@ -84,9 +84,16 @@ export type CheckOutcome = {
 const failuresToOpen = 3;
 const successesToClose = 2;
 
+const statusWhen = (condition: SQL, then: Integration["healthStatus"]) =>
+  sql`case when not enabled then 'inactive' when ${condition} then ${then} else health_status end`;
+/** An error is shown until the status is good again. */
+const clearWhen = (condition: SQL, column: SQL) =>
+  sql`case when ${condition} or not enabled then null else ${column} end`;
+
 /**
  * Writes what a check found. `decisive` is a test that somebody asked for: it sets the status at
- * once; the clock's probes need three failures in a row to open and two successes to close.
+ * once; the clock's probes need three failures in a row to open and two successes to close, and
+ * close nothing while real calls fail.
  */
 export function recordCheck(
   db: OrgDb,
@@ -94,48 +101,71 @@ export function recordCheck(
   outcome: CheckOutcome,
   options: { decisive: boolean; nextCheckAt?: Date | undefined },
 ) {
-  const next = options.nextCheckAt
-    ? {
-        nextCheckAt: sql`case when enabled then ${options.nextCheckAt.toISOString()}::timestamptz end`,
-      }
-    : {};
-  const seen = { lastTestedAt: sql`now()`, lastLatencyMs: outcome.latencyMs, ...next };
-  if (outcome.result === "inconclusive")
-    return db.update(integrations, { ...seen }, eq(integrations.id, id));
-  if (outcome.result === "ok") {
-    const needed = options.decisive ? 1 : successesToClose;
-    return db.update(
-      integrations,
-      {
+  const { decisive, nextCheckAt } = options;
+  const seen = {
+    lastTestedAt: sql`now()`,
+    lastLatencyMs: outcome.latencyMs,
+    ...(nextCheckAt
+      ? { nextCheckAt: sql`case when enabled then ${nextCheckAt.toISOString()}::timestamptz end` }
+      : {}),
+  };
+  const change = {
+    inconclusive: () => seen,
+    ok: () => {
+      const closes = decisive
+        ? sql`true`
+        : sql`failed_calls < ${failuresToOpen}
+            and (health_status = 'active' or consecutive_successes + 1 >= ${successesToClose})`;
+      return {
         ...seen,
         account: outcome.account,
         consecutiveFailures: 0,
         consecutiveSuccesses: sql`consecutive_successes + 1`,
-        healthStatus: sql`case when not enabled then 'inactive'
-          when health_status = 'active' or consecutive_successes + 1 >= ${needed} then 'active'
-          else health_status end`,
-        lastError: sql`case when ${options.decisive} or health_status <> 'error'
-          or consecutive_successes + 1 >= ${needed} then null else last_error end`,
-        lastCause: sql`case when ${options.decisive} or health_status <> 'error'
-          or consecutive_successes + 1 >= ${needed} then null else last_cause end`,
-      },
-      eq(integrations.id, id),
-    );
-  }
-  const needed = options.decisive ? 1 : failuresToOpen;
-  return db.update(
-    integrations,
-    {
+        ...(decisive ? { failedCalls: 0 } : {}),
+        healthStatus: statusWhen(closes, "active"),
+        lastError: clearWhen(closes, sql`last_error`),
+        lastCause: clearWhen(closes, sql`last_cause`),
+      };
+    },
+    failed: () => ({
       ...seen,
       consecutiveSuccesses: 0,
       consecutiveFailures: sql`consecutive_failures + 1`,
       lastError: outcome.error,
       lastCause: outcome.cause,
-      healthStatus: sql`case when not enabled then health_status
-        when consecutive_failures + 1 >= ${needed} then 'error' else health_status end`,
-    },
-    eq(integrations.id, id),
-  );
+      healthStatus: statusWhen(
+        decisive ? sql`true` : sql`consecutive_failures + 1 >= ${failuresToOpen}`,
+        "error",
+      ),
+    }),
+  }[outcome.result]();
+  return db.update(integrations, change, eq(integrations.id, id));
+}
+
+/** A real call as evidence: three that fail in a row turn the status red, whatever the probes say. */
+export function recordCall(
+  db: OrgDb,
+  id: string,
+  failure: { cause: string; message: string } | undefined,
+) {
+  const closes = sql`health_status = 'error' and consecutive_failures < ${failuresToOpen}
+    and consecutive_successes + 1 >= ${successesToClose}`;
+  const change = failure
+    ? {
+        failedCalls: sql`failed_calls + 1`,
+        consecutiveSuccesses: 0,
+        lastError: failure.message,
+        lastCause: failure.cause,
+        healthStatus: statusWhen(sql`failed_calls + 1 >= ${failuresToOpen}`, "error"),
+      }
+    : {
+        failedCalls: 0,
+        consecutiveSuccesses: sql`consecutive_successes + 1`,
+        healthStatus: statusWhen(closes, "active"),
+        lastError: clearWhen(closes, sql`last_error`),
+        lastCause: clearWhen(closes, sql`last_cause`),
+      };
+  return db.update(integrations, change, eq(integrations.id, id));
 }
 
 export type HealthSummary = {

@@ -1,7 +1,7 @@
 import { createRoute, z } from "@hono/zod-openapi";
 
 import { logActivity } from "../db/activity.ts";
-import { getIntegration, type Integration, recordCheck } from "../db/integrations.ts";
+import { getIntegration, type Integration, recordCall } from "../db/integrations.ts";
 import type { OrgDb } from "../db/org.ts";
 import { runOperation } from "../handlers/api.ts";
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
@@ -63,7 +63,7 @@ const evidence: ReadonlySet<VendorCause> = new Set([
 ]);
 
 /** One transaction: the audit row, and the call as evidence of the integration's health. */
-async function recordCall(
+async function logCall(
   db: OrgDb,
   row: Integration,
   operation: string,
@@ -82,23 +82,12 @@ async function recordCall(
     },
     errorMessage: failure?.message ?? null,
   });
-  if (failure && !evidence.has(failure.failure)) return db.run(logged);
-  if (!failure && row.healthStatus !== "error") return db.run(logged);
-  return db.run(
-    logged,
-    recordCheck(
-      db,
-      row.id,
-      {
-        result: failure ? "failed" : "ok",
-        latencyMs,
-        account: row.account,
-        cause: failure?.failure ?? null,
-        error: failure?.message ?? null,
-      },
-      { decisive: false },
-    ),
-  );
+  const telling = failure
+    ? evidence.has(failure.failure)
+    : row.healthStatus === "error" || row.failedCalls > 0;
+  if (!telling) return db.run(logged);
+  const said = failure && { cause: failure.failure, message: failure.message };
+  return db.run(logged, recordCall(db, row.id, said));
 }
 
 export const executeRoutes = newApp().openapi(execute, async (c) => {
@@ -122,7 +111,7 @@ export const executeRoutes = newApp().openapi(execute, async (c) => {
       params,
       idempotencyKey: headers["idempotency-key"],
     });
-    await recordCall(db, row, operation, latency(), undefined);
+    await logCall(db, row, operation, latency(), undefined);
     if (result instanceof Response) return result as never;
     const data = {
       integration_id: row.id,
@@ -133,7 +122,7 @@ export const executeRoutes = newApp().openapi(execute, async (c) => {
     };
     return c.json({ success: true as const, data }, 200);
   } catch (error) {
-    if (error instanceof VendorFailure) await recordCall(db, row, operation, latency(), error);
+    if (error instanceof VendorFailure) await logCall(db, row, operation, latency(), error);
     throw error;
   }
 });
