@@ -135,7 +135,6 @@ export const updateOperations = <C>(server: FhirServer<C>, types: Types) => ({
 const File = z.looseObject({ type: z.string(), url: z.string(), count: z.number().optional() });
 const Manifest = z.looseObject({
   transactionTime: z.string().optional(),
-  requiresAccessToken: z.boolean().optional(),
   output: z.array(File),
   error: z.array(File).optional(),
 });
@@ -155,6 +154,25 @@ function addressOf(api: Api, handle: string): string {
   return url.href.replaceAll("{", "%7B").replaceAll("}", "%7D");
 }
 const Handle = z.string().min(2).max(4000);
+
+async function askExport(api: Api, job: string) {
+  const response = await api.send("GET", addressOf(api, job), {
+    headers: { accept: "application/json" },
+  });
+  if (response.status === 202)
+    return {
+      done: false,
+      progress: response.headers.get("x-progress") ?? undefined,
+      askAgainIn: parseRetryAfter(response.headers.get("retry-after"), Date.now()),
+    };
+  const manifest = Manifest.safeParse(await response.json().catch(() => undefined));
+  if (!manifest.success)
+    throw new VendorFailure("unexpected_reply", "The export's list was not understood");
+  const listed = (files: readonly z.output<typeof File>[]) =>
+    files.map(({ type, url, count }) => ({ type, file: handleOf(api, url), count }));
+  const { output, error = [], transactionTime: asOf } = manifest.data;
+  return { done: true, asOf, files: listed(output), errors: listed(error) };
+}
 
 const levels = {
   group: { path: "/Group/{group}/$export", example: "/Group/grp1/$export" },
@@ -235,24 +253,7 @@ export const exportOperations = <C>(server: FhirServer<C>, level: keyof typeof l
         errors: [],
       },
     },
-    async run(api, { job }) {
-      const response = await api.send("GET", addressOf(api, job), {
-        headers: { accept: "application/json" },
-      });
-      if (response.status === 202)
-        return {
-          done: false,
-          progress: response.headers.get("x-progress") ?? undefined,
-          askAgainIn: parseRetryAfter(response.headers.get("retry-after"), Date.now()),
-        };
-      const manifest = Manifest.safeParse(await response.json().catch(() => undefined));
-      if (!manifest.success)
-        throw new VendorFailure("unexpected_reply", "The export's list was not understood");
-      const listed = (files: readonly z.output<typeof File>[]) =>
-        files.map(({ type, url, count }) => ({ type, file: handleOf(api, url), count }));
-      const { output, error = [], transactionTime: asOf } = manifest.data;
-      return { done: true, asOf, files: listed(output), errors: listed(error) };
-    },
+    run: (api, { job }) => askExport(api, job),
   }),
   downloadExportFile: operation({
     title: "Download a file of a bulk export",
@@ -283,17 +284,16 @@ export const exportOperations = <C>(server: FhirServer<C>, level: keyof typeof l
     result: z.object({ cancelled: z.literal(true) }),
     example: {
       params: { job: "/bulk/jobs/1" },
-      wire: [{ request: "DELETE /bulk/jobs/1", status: 202, reply: "" }],
+      wire: [
+        { request: "GET /bulk/jobs/1", status: 202, headers: { "x-progress": "40%" }, reply: "" },
+        { request: "DELETE /bulk/jobs/1", status: 202, reply: "" },
+      ],
       result: { cancelled: true },
     },
     async run(api, { job }) {
-      const address = addressOf(api, job);
-      // Else this would delete whatever record the caller names.
-      if (
-        /^\/[A-Z][A-Za-z]+(?:[/?]|$)/.test(address.replace(api.baseUrl + (server.prefix ?? ""), ""))
-      )
-        throw new VendorFailure("invalid_request", "This is a record, not an export");
-      await api.send("DELETE", address);
+      // Only an export answers this as one: else any record's address could be sent here to delete it.
+      await askExport(api, job);
+      await api.send("DELETE", addressOf(api, job));
       return { cancelled: true as const };
     },
   }),

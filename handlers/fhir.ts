@@ -112,7 +112,7 @@ function cursorOf(link: string | undefined, root: string, type: string): string 
 }
 
 function pageUrl(cursor: string, root: string): string {
-  const url = /^[/?]/.test(cursor) ? URL.parse(root + cursor) : null;
+  const url = /^(?:\/(?!\/)|\?)/.test(cursor) ? URL.parse(root + cursor) : null;
   if (url?.href.startsWith(`${root}/`) || url?.href.startsWith(`${root}?`)) return url.href;
   throw new VendorFailure("invalid_request", "The cursor is not one that a search answered");
 }
