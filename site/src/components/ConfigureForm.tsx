@@ -27,6 +27,7 @@ import { ago } from "../lib/time.ts";
 import { EnvironmentChoice } from "./EnvironmentChoice.tsx";
 import { fieldId } from "./FieldInput.tsx";
 import { Icon } from "./Icon.tsx";
+import { Prose } from "./Prose.tsx";
 import { StepFields } from "./StepFields.tsx";
 import { VerifyPanel } from "./VerifyPanel.tsx";
 
@@ -41,27 +42,18 @@ type Props = {
 };
 type Screen = { title: string; environment: boolean; steps: readonly StepView[]; verify: boolean };
 
-function screensOf(vendor: VendorDetail): Screen[] {
-  const [first] = vendor.steps;
-  if (vendor.steps.length <= 1)
-    return [
-      {
-        title: first?.title ?? "Environment",
-        environment: true,
-        steps: vendor.steps,
-        verify: true,
-      },
-    ];
-  return [
-    { title: "Environment", environment: true, steps: [], verify: false },
-    ...vendor.steps.map((step) => ({
-      title: step.title,
-      environment: false,
-      steps: [step],
-      verify: false,
-    })),
-    { title: "Verify", environment: false, steps: [], verify: true },
-  ];
+/** One screen where the vendor has one step, else one a step and one to verify; the environment comes first. */
+function screensOf({ steps }: VendorDetail): Screen[] {
+  const single = steps.length <= 1;
+  const screens = (steps.length ? steps : [undefined]).map((step, at) => ({
+    title: step?.title ?? "Environment",
+    environment: at === 0,
+    steps: step ? [step] : [],
+    verify: single,
+  }));
+  return single
+    ? screens
+    : [...screens, { title: "Verify", environment: false, steps: [], verify: true }];
 }
 
 const endpointField = (example: string): FieldView => ({
@@ -293,7 +285,11 @@ export function ConfigureForm({ vendor, orgId, stored, taken, onSaved, onClose }
           <h3 ref={heading} tabIndex={-1}>
             {screen?.title}
           </h3>
-          {screen?.steps[0]?.description && <p class="quiet">{screen.steps[0].description}</p>}
+          {screen?.steps[0]?.description && (
+            <p class="quiet">
+              <Prose text={screen.steps[0].description} />
+            </p>
+          )}
           {screen?.verify && screens.length > 1 && (
             <p class="quiet">
               Nothing is saved yet. The test makes one harmless read at {vendor.name}.
@@ -312,12 +308,6 @@ export function ConfigureForm({ vendor, orgId, stored, taken, onSaved, onClose }
               forget("environment");
             }}
           />
-        )}
-        {screen?.environment && row && screens.length > 1 && !asksEndpoint && (
-          <p class="soft">
-            This is your {row.environment} integration. The environment stays as it is; add another
-            integration for the other one.
-          </p>
         )}
         {screen && (
           <StepFields

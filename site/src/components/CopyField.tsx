@@ -1,5 +1,6 @@
 import { announce } from "../lib/announce.tsx";
 import { Icon } from "./Icon.tsx";
+import { Prose } from "./Prose.tsx";
 
 export async function copy(text: string, what: string) {
   try {
@@ -41,7 +42,9 @@ export function WebhookSteps({ url, setup }: { url: string; setup: readonly stri
       )}
       <ol class="numbered">
         {setup.map((step) => (
-          <li key={step}>{step.replaceAll("{url}", "the address above")}</li>
+          <li key={step}>
+            <Prose text={step.replaceAll("{url}", "the address above")} />
+          </li>
         ))}
       </ol>
     </>

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import type { FieldView } from "../../../handlers/catalog.ts";
 import { type FieldValue, isMask } from "../../../handlers/fields.ts";
 import { Icon } from "./Icon.tsx";
+import { Prose } from "./Prose.tsx";
 
 type Props = {
   field: FieldView;
@@ -52,7 +53,7 @@ export function FieldInput(props: Props) {
 function Help({ field, id }: { field: FieldView; id: string }) {
   return (
     <p class="field-help" id={`${id}-help`}>
-      {field.help}{" "}
+      <Prose text={field.help} />{" "}
       {field.helpUrl && (
         <a href={field.helpUrl} target="_blank" rel="noreferrer">
           Open

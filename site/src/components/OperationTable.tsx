@@ -1,5 +1,6 @@
 import type { OperationView } from "../../../handlers/catalog.ts";
 import { type JsonSchema, limitsText, propertiesOf, typeText } from "../lib/schema.ts";
+import { Prose } from "./Prose.tsx";
 
 export const EffectBadge = ({ effect }: { effect: "read" | "write" }) => (
   <span class={`badge ${effect === "write" ? "status-warn" : ""}`}>
@@ -53,7 +54,11 @@ export function OperationTable({ operations }: { operations: readonly OperationV
             <EffectBadge effect={operation.effect} />
           </summary>
           <div class="operation">
-            {operation.description && <p>{operation.description}</p>}
+            {operation.description && (
+              <p>
+                <Prose text={operation.description} />
+              </p>
+            )}
             <div class="both">
               <Members title="Params" schema={operation.params as JsonSchema} />
               <Members title="Result" schema={operation.result as JsonSchema} />

@@ -15,6 +15,7 @@ import {
 import { Confirm } from "./Confirm.tsx";
 import { Icon } from "./Icon.tsx";
 import { EffectBadge } from "./OperationTable.tsx";
+import { Prose } from "./Prose.tsx";
 import { Empty, messageOf } from "./States.tsx";
 
 type Outcome = { ok: true; result: unknown; tookMs: number } | { ok: false; error: unknown };
@@ -52,7 +53,11 @@ export function TryOperation({ vendor, row }: Props) {
           <EffectBadge effect={operation.effect} />
           <code class="quiet">{operation.id}</code>
         </p>
-        {operation.description && <p class="soft">{operation.description}</p>}
+        {operation.description && (
+          <p class="soft">
+            <Prose text={operation.description} />
+          </p>
+        )}
       </div>
       {!row.enabled && (
         <div class="note note-warn">
