@@ -56,6 +56,8 @@ export type Simulation = {
   credentials: FieldValues;
   faults?: { readonly [K in SpokenFault]?: (fault: Fault, request: Request) => Response };
   webhook?: (options: WebhookOptions) => Promise<Request>;
+  /** Params of the handler's operations whose example needs what is not there at the start. */
+  params?: { readonly [operation: string]: () => Readonly<Record<string, unknown>> };
   /** Back to the seeded state. */
   reset: () => void;
 };

@@ -313,6 +313,12 @@ export const simulation = defineSimulation(() => {
       forbidden: () =>
         no("missing_scope", { needed: "chat:write", provided: readScopes.join(",") }),
     },
+    params: {
+      scheduleMessage: () => ({
+        text: "Huddle in five minutes.",
+        at: new Date(Date.now() + 3_600_000).toISOString(),
+      }),
+    },
     reset() {
       messages.clear();
       scheduled.clear();

@@ -12,14 +12,9 @@ import {
 } from "./define.ts";
 import { addBilling } from "./stripe/billing.ts";
 import { BadForm, parseBracketForm } from "./stripe/form.ts";
-import {
-  account,
-  failureResponse,
-  type Ledger,
-  newLedger,
-  type StripeApp,
-} from "./stripe/ledger.ts";
+import { account, failureResponse, newLedger, type StripeApp } from "./stripe/ledger.ts";
 import { addPayments } from "./stripe/payments.ts";
+import { paramsOf, seed } from "./stripe/seed.ts";
 
 const credentials = {
   secretKey: "sk_test_00000000000000000000000000",
@@ -54,65 +49,6 @@ const eventObjects: Record<string, Record<string, unknown>> = {
   },
   invoice: { amount_paid: 2000, currency: "usd", status: "paid", total: 2000 },
 };
-
-/** A patient who has paid once and is about to be billed, so that a fresh account has something to read. */
-function seed({ add }: Ledger) {
-  const [intent, charge, customer] = ["pi_3Q0000000000000000000001", "ch_3Q01", "cus_R01"];
-  const blank = { address: null, balance: 0, currency: null, description: null, phone: null };
-  add("customers", "customer", customer, {
-    ...blank,
-    name: "Camila Lopez",
-    email: "camila@example.com",
-  });
-  const paid = {
-    amount: 2500,
-    currency: "usd",
-    customer: null,
-    payment_method: "pm_card_visa",
-    status: "succeeded",
-  };
-  add("payment_intents", "payment_intent", intent, {
-    ...paid,
-    amount_capturable: 0,
-    amount_received: 2500,
-    automatic_payment_methods: { enabled: true, allow_redirects: "always" },
-    canceled_at: null,
-    cancellation_reason: null,
-    capture_method: "automatic_async",
-    client_secret: `${intent}_secret_0000000000000000`,
-    description: "Copay",
-    last_payment_error: null,
-    latest_charge: charge,
-    next_action: null,
-    payment_method_types: ["card"],
-    receipt_email: null,
-  });
-  add("charges", "charge", charge, {
-    ...paid,
-    amount_captured: 2500,
-    amount_refunded: 0,
-    captured: true,
-    paid: true,
-    payment_intent: intent,
-    refunded: false,
-  });
-  add("invoices", "invoice", "in_1Q0000000000000000000001", {
-    amount_due: 0,
-    amount_paid: 0,
-    amount_remaining: 0,
-    auto_advance: false,
-    collection_method: "send_invoice",
-    currency: "usd",
-    customer,
-    description: null,
-    due_date: unixNow() + 30 * 86_400,
-    hosted_invoice_url: null,
-    invoice_pdf: null,
-    number: null,
-    status: "draft",
-    total: 0,
-  });
-}
 
 export const simulation = defineSimulation(() => {
   const ledger = newLedger();
@@ -325,6 +261,7 @@ export const simulation = defineSimulation(() => {
           code: "more_permissions_required",
         }),
     },
+    params: paramsOf(ledger),
     reset() {
       ledger.reset();
       replays.clear();

@@ -6,8 +6,8 @@ export type Client = {
   id: string;
   secret?: string;
   keys: readonly JWK[];
-  /** Registered scopes; a token gets those of them that were asked for. */
-  scopes: readonly string[];
+  /** Registered scopes; a token gets those of them that were asked for, or any if absent. */
+  scopes?: readonly string[];
 };
 type Grant = { client: string; scopes: readonly string[]; expiresAt: number };
 
@@ -30,8 +30,21 @@ export const tokenRefusal = (error: string, reason: string) =>
     { status: 400, headers: { "cache-control": "no-store", "x-simulator-reason": reason } },
   );
 
+async function readForm(request: Request, takesJson: boolean): Promise<URLSearchParams> {
+  const type = request.headers.get("content-type") ?? "";
+  if (type.startsWith("application/x-www-form-urlencoded"))
+    return new URLSearchParams(await request.text());
+  if (takesJson && type.startsWith("application/json"))
+    return new URLSearchParams((await request.json()) as Record<string, string>);
+  throw new Refused("invalid_request", "the body is not a form");
+}
+
 /** A SMART Backend Services token endpoint that verifies what it is sent (RFC 7523). */
-export function newAuthorization(clients: readonly Client[], ids: ReturnType<typeof idSequence>) {
+export function newAuthorization(
+  clients: readonly Client[],
+  ids: ReturnType<typeof idSequence>,
+  { takesJson = false } = {},
+) {
   const grants = new Map<string, Grant>();
   const usedAssertions = new Map<string, number>();
 
@@ -88,16 +101,17 @@ export function newAuthorization(clients: readonly Client[], ids: ReturnType<typ
 
   async function token(request: Request): Promise<Response> {
     try {
-      const type = request.headers.get("content-type") ?? "";
-      if (!type.startsWith("application/x-www-form-urlencoded"))
-        throw new Refused("invalid_request", "the body is not a form");
-      const form = new URLSearchParams(await request.text());
+      const form = await readForm(request, takesJson);
       if (form.get("grant_type") !== "client_credentials")
         throw new Refused("unsupported_grant_type", "grant_type is not client_credentials");
       const client = await authenticate(request, form);
-      const wanted = form.get("scope")?.split(" ").filter(Boolean) ?? client.scopes;
-      const scopes = wanted.filter((scope) => client.scopes.some((own) => covers(own, scope)));
-      if (scopes.length === 0) throw new Refused("invalid_scope", "no scope is registered");
+      const registered = client.scopes;
+      const wanted = form.get("scope")?.split(" ").filter(Boolean) ?? registered ?? [];
+      const scopes = registered
+        ? wanted.filter((scope) => registered.some((own) => covers(own, scope)))
+        : wanted;
+      if (registered && scopes.length === 0)
+        throw new Refused("invalid_scope", "no scope is registered");
       const accessToken = ids.letters("", 64);
       grants.set(accessToken, {
         client: client.id,
