@@ -92,6 +92,7 @@ ALTER TABLE "events" ADD COLUMN "seq" bigint NOT NULL GENERATED ALWAYS AS IDENTI
 ALTER TABLE "events" ADD COLUMN "purge_at" timestamp (3) with time zone DEFAULT now() NOT NULL;--> statement-breakpoint
 ALTER TABLE "events" ADD COLUMN "process_at" timestamp (3) with time zone DEFAULT now() + interval '2 minutes' NOT NULL;--> statement-breakpoint
 ALTER TABLE "integrations" ADD COLUMN "failed_calls" integer DEFAULT 0 NOT NULL;--> statement-breakpoint
+ALTER TABLE "events" ADD CONSTRAINT "events_org_id" UNIQUE("org_id","id");--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_org_id_organizations_id_fk" FOREIGN KEY ("org_id") REFERENCES "public"."organizations"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_event" FOREIGN KEY ("org_id","event_id") REFERENCES "public"."events"("org_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "deliveries" ADD CONSTRAINT "deliveries_destination" FOREIGN KEY ("org_id","destination_id") REFERENCES "public"."destinations"("org_id","id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
@@ -105,7 +106,6 @@ CREATE INDEX "deliveries_recent" ON "deliveries" USING btree ("org_id","event_se
 CREATE INDEX "events_to_process" ON "events" USING btree ("process_at") WHERE status = 'received';--> statement-breakpoint
 CREATE INDEX "events_to_purge" ON "events" USING btree ("purge_at") WHERE payload is not null;--> statement-breakpoint
 CREATE INDEX "events_recent" ON "events" USING btree ("org_id","seq");--> statement-breakpoint
-ALTER TABLE "events" ADD CONSTRAINT "events_org_id" UNIQUE("org_id","id");--> statement-breakpoint
 CREATE POLICY "tenant" ON "deliveries" AS PERMISSIVE FOR ALL TO "ehrconnect_tenant" USING (org_id = app_org_id()) WITH CHECK (org_id = app_org_id());--> statement-breakpoint
 CREATE POLICY "system" ON "deliveries" AS PERMISSIVE FOR ALL TO "ehrconnect_system" USING (true) WITH CHECK (true);--> statement-breakpoint
 CREATE POLICY "tenant" ON "delivery_attempts" AS PERMISSIVE FOR ALL TO "ehrconnect_tenant" USING (org_id = app_org_id()) WITH CHECK (org_id = app_org_id());--> statement-breakpoint
