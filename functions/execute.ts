@@ -85,9 +85,23 @@ async function logCall(
   const telling = failure
     ? evidence.has(failure.failure)
     : row.healthStatus === "error" || row.failedCalls > 0;
-  if (!telling) return db.run(logged);
+  if (!telling) {
+    await db.run(logged);
+    return;
+  }
   const said = failure && { cause: failure.failure, message: failure.message };
-  return db.run(logged, recordCall(db, row.id, said));
+  const [, [after]] = await db.run(logged, recordCall(db, row.id, said));
+  if (after && after.healthStatus !== row.healthStatus)
+    await db.run(
+      logActivity(db, {
+        integrationId: row.id,
+        vendorId: row.vendorId,
+        activityType: "health_changed",
+        status: after.healthStatus === "active" ? "success" : "failure",
+        details: { from: row.healthStatus, to: after.healthStatus, by: "calls" },
+        errorMessage: after.lastError,
+      }),
+    );
 }
 
 export const executeRoutes = newApp().openapi(execute, async (c) => {

@@ -90,7 +90,18 @@ test("failing calls turn the status red although probes would still pass", async
     expect(reply.body).toMatchObject({ code: "vendor_failed", cause: "vendor_unavailable" });
   }
   expect(await statusOf(org, id)).toMatchObject({ health_status: "error" });
+  await tick([id]);
+  await tick([id]);
+  await tick([id]);
+  expect(await statusOf(org, id)).toMatchObject({ health_status: "error" });
   world.simulator.clearFaults();
+  const works = await org.call("POST", `/api/integrations/${id}/execute`, {
+    operation: "sendSMS",
+    params: { to: "+15558675310", body: "hello" },
+  });
+  expect(works.status).toBe(200);
+  await tick([id]);
+  expect(await statusOf(org, id)).toMatchObject({ health_status: "active", last_error: null });
 });
 
 test("the clock checks only what is on and due, of all orgs, once", async () => {
