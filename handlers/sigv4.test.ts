@@ -59,6 +59,23 @@ test("signs S3's documented ranged GET, with the hash of the body as a header", 
   );
 });
 
+// Computed with AWS's own signer, @smithy/signature-v4 5.7.5.
+test.each([
+  ["service", "f4499a3e20697dc5a5e8678e73a0462a4e2d39890638fbc46c851344bb335c73"],
+  ["s3", "1d81ede4b7f00af86a38209a7bb50c7f89b685c05c337458ca231cb6b6d1e8ad"],
+])("encodes the path as %s wants it", async (service, signature) => {
+  const signed = await signAws(
+    {
+      method: "GET",
+      url: new URL("https://example.amazonaws.com/a b/é(1)"),
+      headers: new Headers(),
+    },
+    { accessKeyId, secretAccessKey },
+    { region, service, nowMs },
+  );
+  expect(signed.get("authorization")).toContain(`Signature=${signature}`);
+});
+
 test("leaves out of the signature what proxies add or change", async () => {
   const sign = async (headers: Record<string, string>) => {
     const url = new URL("https://example.amazonaws.com/");

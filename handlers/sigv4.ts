@@ -40,10 +40,10 @@ function canonicalQuery(url: URL) {
     .join("&");
 }
 
-/** S3 signs the path as sent; the others sign it encoded once more and without empty segments. */
+/** S3 signs the path encoded once; the others sign it encoded twice and without empty segments. */
 const canonicalPath = ({ pathname }: URL, service: string) =>
   service === "s3"
-    ? pathname
+    ? pathname.replace(/[^\w.~/%-]/g, encode)
     : pathname
         .replace(/\/{2,}/g, "/")
         .split("/")
