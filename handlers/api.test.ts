@@ -4,6 +4,7 @@ import * as z from "zod";
 
 import { Problem, type VendorCause } from "../problem.ts";
 import { type Auth, type ConnectOptions } from "./api.ts";
+import type { AnyVendor } from "./define.ts";
 import type { Tokens } from "./oauth.ts";
 import { Thing, connect, failureOf, json, ok, scripted, secret, vendorOf } from "./testing.ts";
 
@@ -141,6 +142,27 @@ describe("addresses", () => {
       await failureOf(api.next(url, Thing));
     await failureOf(api.get("https://evil.example/", Thing));
     expect(requests).toHaveLength(4);
+  });
+
+  test.each<[string, Partial<AnyVendor>, string | undefined]>([
+    [
+      "another tenant's host",
+      {
+        environments: {
+          production: { hosts: ["*.ehr.example"], example: "https://a.ehr.example" },
+        },
+      },
+      "https://clinic.ehr.example",
+    ],
+    ["any host, where a vendor asks for that", { hosts: ["*"] }, undefined],
+  ])("sends credentials to no absolute URL on %s", async (_what, changes, endpoint) => {
+    const { wire, requests } = scripted(ok());
+    const { api } = connect(wire, { vendor: vendorOf(changes), endpoint });
+    for (const call of [api.next, api.get] as const)
+      expect(await failureOf(call("https://other.ehr.example/x", Thing))).toMatchObject({
+        failure: "invalid_request",
+      });
+    expect(requests).toEqual([]);
   });
 
   test("looks a host up before it is called only where the tenant may name any", async () => {

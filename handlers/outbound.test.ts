@@ -1,5 +1,6 @@
 import { createServer, type RequestListener } from "node:http";
 import type { AddressInfo } from "node:net";
+import { gzipSync } from "node:zlib";
 
 import * as fc from "fast-check";
 import { describe, expect, onTestFinished, test } from "vitest";
@@ -202,6 +203,16 @@ describe("guardedFetch", () => {
       { wire, hosts },
     );
     expect(await response.text()).toBe("GET /api.twilio.com/a?b=1");
+  });
+
+  test("labels a reply that came compressed as what it now is", async () => {
+    const wire = await serve((_request, response) => {
+      response.writeHead(200, { "content-encoding": "gzip" }).end(gzipSync("unpacked"));
+    });
+    const response = await guardedFetch(get, { wire, hosts });
+    expect(response.headers.get("content-encoding")).toBeNull();
+    expect(response.headers.get("content-length")).toBeNull();
+    expect(await response.text()).toBe("unpacked");
   });
 
   test("sends nothing to a refused address", async () => {

@@ -33,6 +33,33 @@ describe("send", () => {
     });
   });
 
+  test.each([
+    [true, "a stream runs on", "xxxxxx"],
+    [false, "any other body is cut", undefined],
+  ])("when streams is %s, %s past the timeout", async (streams, _what, expected) => {
+    const drip = () => {
+      let left = 6;
+      return new Response(
+        new ReadableStream({
+          async pull(controller) {
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            if (left-- > 0) controller.enqueue(new TextEncoder().encode("x"));
+            else controller.close();
+          },
+        }),
+      );
+    };
+    const operations = {
+      read: { ...noop, streams, run: (api) => api.send("GET", "/x") },
+    } satisfies Record<string, Operation>;
+    const { options } = connect(scripted(drip).wire, { vendor: vendorOf({ operations }) });
+    const answer = await runOperation({ ...options, timeoutMs: 60, operation: "read", params: {} });
+    if (!(answer instanceof Response)) throw new Error("not a stream");
+    if (expected === undefined)
+      expect(await failureOf(answer.text())).toMatchObject({ failure: "timeout" });
+    else expect(await answer.text()).toBe(expected);
+  });
+
   test("passes a stream on as it comes, and hangs up when its reader leaves", async () => {
     let left = false;
     let sent = 0;
@@ -166,6 +193,20 @@ describe("runOperation", () => {
     const first = scripted(json({}, { status: 404 }));
     expect(await failureOf(run(first.wire, twoWrites).answer)).toMatchObject({
       mayHaveHappened: false,
+    });
+  });
+
+  test("remembers a write that may have happened, though the operation went on", async () => {
+    const { wire } = scripted(json({}, { status: 500 }), json({}, { status: 404 }));
+    const operation: Partial<Operation> = {
+      async run(api) {
+        await api.post("/a", Thing).catch(() => undefined);
+        return api.get("/b", Thing);
+      },
+    };
+    expect(await failureOf(run(wire, operation).answer)).toMatchObject({
+      failure: "not_found",
+      mayHaveHappened: true,
     });
   });
 

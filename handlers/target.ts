@@ -26,7 +26,7 @@ function encodeSegment(name: string, value: string) {
 /** Fills `{name}` with one encoded segment, and `{+name}` with a path whose slashes stay. */
 export function fillTemplate(template: string, path: Values, values: Values): string {
   return template.replace(/\{(\+?)(\w+)\}/g, (_, plus: string, name: string) => {
-    const value = Object.hasOwn(path, name) ? path[name] : values[name];
+    const value = path[name] ?? values[name];
     if (value === undefined) throw new Error(`Nothing fills {${name}} of ${template}`);
     const text = String(value);
     if (!plus) return encodeSegment(name, text);
