@@ -77,6 +77,16 @@ const signers: Record<string, Signer> = {
   assemblyai: tokenInUrl,
   deepgram: tokenInUrl,
   exotel: tokenInUrl,
+  "rest-api": {
+    covers: "body",
+    sign: (secret) => {
+      const body = '{"event_id":"evt_1","type":"item.changed"}';
+      const headers = { "webhook-id": "msg_1", "webhook-timestamp": String(now) };
+      const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
+      const signature = createHmac("sha256", key).update(`msg_1.${now}.${body}`).digest("base64");
+      return { body, headers: { ...headers, "webhook-signature": `v1,${signature}` } };
+    },
+  },
 };
 
 /** Recorded with entries of other schemes in the signature header, which are there to be ignored. */
