@@ -191,7 +191,9 @@ export const events = pgTable(
     /** Sealed; null once the org's retention has passed: the hash stays. */
     payload: jsonb("payload").$type<Envelope>(),
     /** When the payload goes, unless a delivery still needs it. */
-    purgeAt: at("purge_at").notNull().defaultNow(),
+    purgeAt: at("purge_at")
+      .notNull()
+      .default(sql`now() + interval '30 days'`),
     /** When the clock hands an event that is still `received` to the queue (again). */
     processAt: at("process_at")
       .notNull()
@@ -213,6 +215,9 @@ export const events = pgTable(
     index("events_to_purge")
       .on(table.purgeAt)
       .where(sql`payload is not null`),
+    index("events_without_payload")
+      .on(table.receivedAt)
+      .where(sql`payload is null`),
     ...policies(),
   ],
 );
@@ -352,6 +357,7 @@ export const deliveries = pgTable(
     ),
     index("deliveries_in_order").on(table.destinationId, table.eventSeq).where(waiting),
     index("deliveries_due").on(table.destinationId, table.nextAttemptAt).where(waiting),
+    index("deliveries_by_state").on(table.destinationId, table.state, table.eventSeq),
     index("deliveries_recent").on(table.orgId, table.eventSeq),
     ...policies(),
   ],
