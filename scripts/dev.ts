@@ -63,8 +63,11 @@ try {
     await migrate(database.url, database.endpoint);
     await seed(database.url, database.endpoint);
   });
-  await step("Building the site", buildSite);
-  await step("Building the Worker", buildWorker);
+  // The tests start it over the build that they have made.
+  if (!process.env["SKIP_BUILD"]) {
+    await step("Building the site", buildSite);
+    await step("Building the Worker", buildWorker);
+  }
   const simulator = await startSimulator();
   const worker = await step("Starting the Worker", async () =>
     startWorker({
@@ -93,7 +96,7 @@ try {
   process.on("SIGINT", () => void stop());
   process.on("SIGTERM", () => void stop());
 
-  rebuildOnChange(() => worker.reload());
+  if (!process.env["SKIP_BUILD"]) rebuildOnChange(() => worker.reload());
   console.log(`
   Ready:      http://localhost:${port}
   Demo login: ${demo.email}  /  ${demo.password}
