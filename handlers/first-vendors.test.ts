@@ -11,6 +11,7 @@ import type { AnyVendor, EnvironmentName } from "./define.ts";
 import { vendor as epic } from "./epic.ts";
 import { type FieldValues, parseFields } from "./fields.ts";
 import { vendor as openai } from "./openai.ts";
+import type { Wire } from "./outbound.ts";
 import { vendor as restApi } from "./rest-api.ts";
 import { vendor as slack } from "./slack.ts";
 import { vendor as stripe } from "./stripe.ts";
@@ -237,6 +238,41 @@ describe("twilio", () => {
       callId: expect.stringMatching(/^CA/),
     });
   });
+
+  /** Twilio's answers to a Standard API key, and to a Main key of an account that is suspended. */
+  const answering =
+    (status: string | undefined): Wire =>
+    async ({ url }) => {
+      if (!/Accounts\/AC\w+\.json$/.test(url)) return Response.json({ incoming_phone_numbers: [] });
+      return status
+        ? Response.json({ friendly_name: "Clinic", status })
+        : Response.json({ code: 20003, message: "Authenticate" }, { status: 401 });
+    };
+  const withKey = async (wire: Wire) => {
+    const accountSid = "AC0123456789abcdef0123456789abcdef";
+    const apiKeySid = "SK0123456789abcdef0123456789abcdef";
+    const values = { accountSid, apiKeySid, apiKeySecret: "example-secret" };
+    const options: ConnectOptions = {
+      vendorId: "twilio",
+      vendor: twilio,
+      values,
+      environment: "production",
+      wire,
+    };
+    return twilio.test(
+      connectApi(options),
+      parseFields(twilio.steps, values).values as never,
+      "production",
+    );
+  };
+
+  test("accepts an API key that may not read the account", async () => {
+    expect((await withKey(answering(undefined))).checked).toContain("API key accepted");
+  });
+
+  test("does not call a suspended account good", async () => {
+    await expect(withKey(answering("suspended"))).rejects.toThrow(/suspended/);
+  });
 });
 
 describe("openai", () => {
@@ -291,5 +327,54 @@ describe("rest-api", () => {
       status: 200,
       body: { name: "Saline 0.9%" },
     });
+  });
+
+  const endpoint = "https://sandbox.api.example.com/v1";
+  const { values } = parseFields(restApi.steps, restApiCredentials.bearer);
+  const options = (wire: Wire): ConnectOptions => ({
+    vendorId: "rest-api",
+    vendor: restApi,
+    values,
+    environment: "sandbox",
+    endpoint,
+    wire,
+  });
+
+  test("takes a web page for a wrong address, and an unlisted status for a failure", async () => {
+    const html = { headers: { "content-type": "text/html" } };
+    const answers: [Response, RegExp][] = [
+      [new Response("<html>Sign in</html>", html), /web page/],
+      [new Response("{}", { status: 206 }), /206/],
+    ];
+    for (const [answer, sentence] of answers) {
+      const api = connectApi(options(async () => answer));
+      await expect(restApi.test(api, values as never, "sandbox")).rejects.toThrow(sentence);
+    }
+  });
+
+  test("logs no part of a path, and keeps to the address that the tenant gave", async () => {
+    const routes: string[] = [];
+    const wire: Wire = async ({ url }) => new Response(url.slice(endpoint.length));
+    const get = (path: string) =>
+      runOperation({
+        ...options(wire),
+        log: ({ route }) => routes.push(route),
+        operation: "get",
+        params: { path },
+      });
+    expect(await get("/people/Jane%20Roe/a%2Fb")).toMatchObject({
+      body: "/people/Jane%20Roe/a%2Fb",
+    });
+    expect(routes.join()).not.toMatch(/people|Jane/);
+    for (const path of [
+      "//evil.example.com",
+      "/a//b",
+      "/../admin",
+      "/a/%2E%2E/b",
+      "/%zz",
+      "x",
+      "/{id}",
+    ])
+      await expect(get(path)).rejects.toThrow();
   });
 });
