@@ -3,7 +3,9 @@ import type { AnyVendor } from "./define.ts";
 
 /** Lazy, since building every vendor's schemas costs a cold start more than it may take. */
 export const registry = {
+  "epic": () => import("./epic.ts").then((m) => m.vendor),
   "openai": () => import("./openai.ts").then((m) => m.vendor),
+  "plivo": () => import("./plivo.ts").then((m) => m.vendor),
   "rest-api": () => import("./rest-api.ts").then((m) => m.vendor),
   "slack": () => import("./slack.ts").then((m) => m.vendor),
   "stripe": () => import("./stripe.ts").then((m) => m.vendor),
