@@ -224,14 +224,24 @@ describe.each(loaded)("$id", ({ id, vendor }) => {
   });
 
   test("accepts its own example values, whichever choice is taken", () => {
+    const kinds = new Set<string>();
     for (const values of variants(vendor)) {
       const parsed = parseFields(vendor.steps, values);
       expect(parsed.issues).toEqual([]);
       const auth = vendor.auth(parsed.values);
+      kinds.add(auth.kind);
       const tokenUrl = "tokenUrl" in auth ? auth.tokenUrl : undefined;
       if (tokenUrl) expect(whyRefused(tokenUrl, ["*"]), tokenUrl).toBeUndefined();
       expect(Object.values(vendor.headers?.(parsed.values) ?? {})).not.toContain(undefined);
     }
+    const ofWebhooks = vendor.webhooks?.secretField;
+    const credentials = Object.keys(fields).filter(
+      (key) => fields[key]?.secret && key !== ofWebhooks,
+    );
+    expect(
+      credentials.length > 0 && kinds.size === 1 && kinds.has("none"),
+      "credentials unused",
+    ).toBe(false);
   });
 
   test("lives at an address that may be called, in every environment", () => {
