@@ -13,7 +13,7 @@ import type { OrgDb } from "../db/org.ts";
 import { connectApi } from "../handlers/api.ts";
 import { type AnyVendor, environmentNames } from "../handlers/define.ts";
 import type { FieldValues } from "../handlers/fields.ts";
-import { loadVendor } from "../handlers/registry.ts";
+import { loadVendor, vendorId } from "../handlers/registry.ts";
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { connection, openIntegration, type Target } from "./calls.ts";
@@ -235,7 +235,8 @@ export const checkRoutes = newApp()
       : [[]];
     const { orgId } = await db.authenticate();
     const [row] = stored;
-    if (input.integration_id && row?.vendorId !== input.vendor_id) throw new Problem("not_found");
+    if (input.integration_id && row?.vendorId !== vendorId(input.vendor_id))
+      throw new Problem("not_found");
     const vendor = await loadVendor(input.vendor_id);
     if (!vendor)
       throw new Problem("invalid_request", `There is no vendor named ${input.vendor_id}`, {
@@ -252,7 +253,12 @@ export const checkRoutes = newApp()
       },
       known,
     );
-    const target = { orgId, vendorId: input.vendor_id, environment, apiEndpoint: chosen.endpoint };
+    const target = {
+      orgId,
+      vendorId: vendorId(input.vendor_id),
+      environment,
+      apiEndpoint: chosen.endpoint,
+    };
     const { success, message, report } = await probe(c.env, target, vendor, chosen.values);
     return c.json({ success, message, data: report }, 200);
   })

@@ -14,7 +14,7 @@ import {
   summarizeIntegrations,
 } from "../db/integrations.ts";
 import { environmentNames, type AnyVendor, categories, type Category } from "../handlers/define.ts";
-import { loadVendor } from "../handlers/registry.ts";
+import { loadVendor, vendorId } from "../handlers/registry.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { forget } from "./calls.ts";
@@ -207,12 +207,11 @@ export const integrationRoutes = newApp()
         )
       : undefined;
     const ids = inCategory?.map((card) => card.id);
+    const named = query.vendor_id && vendorId(query.vendor_id);
     const [rows, [summary]] = await db.run(
       listIntegrations(db, {
         active: query.active,
-        vendorIds: query.vendor_id
-          ? (ids?.filter((id) => id === query.vendor_id) ?? [query.vendor_id])
-          : ids,
+        vendorIds: named ? (ids?.filter((id) => id === named) ?? [named]) : ids,
         environment: query.environment,
         healthStatus: query.health_status,
         after: query.cursor ? decodeCursor(query.cursor) : undefined,
@@ -252,7 +251,7 @@ export const integrationRoutes = newApp()
     const [[row]] = await db.run(
       addIntegration(db, {
         id,
-        vendorId: input.vendor_id,
+        vendorId: vendorId(input.vendor_id),
         environment,
         enabled: input.enabled,
         apiEndpoint: chosen.endpoint,
@@ -266,7 +265,7 @@ export const integrationRoutes = newApp()
       }),
       logActivity(db, {
         integrationId: id,
-        vendorId: input.vendor_id,
+        vendorId: vendorId(input.vendor_id),
         activityType: "created",
         status: "success",
         details: { environment, enabled: input.enabled, fields: Object.keys(chosen.values) },

@@ -3,7 +3,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import catalog from "../handlers/catalog.json" with { type: "json" };
 import { operationViews, type VendorCard, vendorDetail } from "../handlers/catalog.ts";
 import { type AnyVendor, categories, type Category } from "../handlers/define.ts";
-import { loadVendor } from "../handlers/registry.ts";
+import { loadVendor, vendorId } from "../handlers/registry.ts";
 import { Problem } from "../problem.ts";
 import { json, newApp } from "./http.ts";
 
@@ -127,7 +127,7 @@ export const vendorRoutes = newApp()
   })
   .openapi(read, async (c) => {
     const id = c.req.valid("param").vendor_id;
-    const detail = vendorDetail(id, await mustLoadVendor(id));
+    const detail = vendorDetail(vendorId(id), await mustLoadVendor(id));
     return c.json({ success: true as const, data: withLogo(detail) as unknown as Json }, 200);
   })
   .openapi(demo, async (c) => {
@@ -135,7 +135,9 @@ export const vendorRoutes = newApp()
     if (!SIMULATOR_URL) throw new Problem("not_found", "There are no demo credentials here");
     const response = await fetch(`${SIMULATOR_URL}/_simulator/vendors`);
     const simulated = Simulated.parse(await response.json());
-    const found = simulated.find(({ vendor }) => vendor === c.req.valid("param").vendor_id);
+    const found = simulated.find(
+      ({ vendor }) => vendor === vendorId(c.req.valid("param").vendor_id),
+    );
     if (!found) throw new Problem("unknown_vendor");
     return c.json({ success: true as const, data: found.credentials }, 200);
   })

@@ -3,6 +3,7 @@ import type { AnyVendor } from "./define.ts";
 
 /** Lazy, since building every vendor's schemas costs a cold start more than it may take. */
 export const registry = {
+  "anthropic": () => import("./anthropic.ts").then((m) => m.vendor),
   "epic": () => import("./epic.ts").then((m) => m.vendor),
   "openai": () => import("./openai.ts").then((m) => m.vendor),
   "plivo": () => import("./plivo.ts").then((m) => m.vendor),
@@ -14,6 +15,14 @@ export const registry = {
 
 export type VendorId = keyof typeof registry;
 
+const aliases: Readonly<Record<string, VendorId>> = {
+};
+
+/** The id that a vendor has now: `cerner` is `oracle-health`. Any other text stays as it is. */
+export const vendorId = (id: string): string =>
+  Object.hasOwn(aliases, id) ? (aliases[id] ?? id) : id;
+
 export async function loadVendor(id: string): Promise<AnyVendor | undefined> {
-  return Object.hasOwn(registry, id) ? registry[id as VendorId]() : undefined;
+  const known = vendorId(id);
+  return Object.hasOwn(registry, known) ? registry[known as VendorId]() : undefined;
 }

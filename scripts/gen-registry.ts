@@ -17,7 +17,22 @@ export async function listVendors(): Promise<string[]> {
     .toSorted();
 }
 
-function registrySource(ids: readonly string[]) {
+type Loaded = readonly { id: string; vendor: AnyVendor }[];
+
+const load = (ids: readonly string[]): Promise<Loaded> =>
+  Promise.all(
+    ids.map(async (id) => {
+      const path = new URL(`${id}.ts`, handlers).href;
+      const { vendor } = (await import(path)) as { vendor: AnyVendor };
+      return { id, vendor };
+    }),
+  );
+
+function registrySource(loaded: Loaded) {
+  const ids = loaded.map(({ id }) => id);
+  const former = loaded.flatMap(({ id, vendor }) =>
+    (vendor.aliases ?? []).map((alias) => `  "${alias}": "${id}",\n`),
+  );
   const entries = ids.map((id) => `  "${id}": () => import("./${id}.ts").then((m) => m.vendor),\n`);
   return `// Written by scripts/gen-registry.ts; do not edit.
 import type { AnyVendor } from "./define.ts";
@@ -28,20 +43,22 @@ ${entries.join("")}} satisfies Record<string, () => Promise<AnyVendor>>;
 
 export type VendorId = keyof typeof registry;
 
+const aliases: Readonly<Record<string, VendorId>> = {
+${former.join("")}};
+
+/** The id that a vendor has now: \`cerner\` is \`oracle-health\`. Any other text stays as it is. */
+export const vendorId = (id: string): string =>
+  Object.hasOwn(aliases, id) ? (aliases[id] ?? id) : id;
+
 export async function loadVendor(id: string): Promise<AnyVendor | undefined> {
-  return Object.hasOwn(registry, id) ? registry[id as VendorId]() : undefined;
+  const known = vendorId(id);
+  return Object.hasOwn(registry, known) ? registry[known as VendorId]() : undefined;
 }
 `;
 }
 
-async function catalogSource(ids: readonly string[]) {
-  const cards = await Promise.all(
-    ids.map(async (id) => {
-      const path = new URL(`${id}.ts`, handlers).href;
-      const { vendor } = (await import(path)) as { vendor: AnyVendor };
-      return vendorCard(id, vendor);
-    }),
-  );
+function catalogSource(loaded: Loaded) {
+  const cards = loaded.map(({ id, vendor }) => vendorCard(id, vendor));
   const byName = new Intl.Collator("en").compare;
   return `${JSON.stringify(
     cards.toSorted((a, b) => byName(a.name, b.name)),
@@ -53,7 +70,8 @@ async function catalogSource(ids: readonly string[]) {
 /** Names the generated files that differ from what the vendor files say; writes them unless `check`. */
 export async function genRegistry(check: boolean): Promise<string[]> {
   const ids = await listVendors();
-  const files = { "registry.ts": registrySource(ids), "catalog.json": await catalogSource(ids) };
+  const loaded = await load(ids);
+  const files = { "registry.ts": registrySource(loaded), "catalog.json": catalogSource(loaded) };
   const outdated: string[] = [];
   for (const [name, source] of Object.entries(files)) {
     const path = new URL(name, handlers);
