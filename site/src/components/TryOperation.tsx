@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { OperationView, VendorDetail } from "../../../handlers/catalog.ts";
 import { ApiProblem, execute, type Integration } from "../lib/api.ts";
@@ -77,6 +77,10 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
   const [confirming, setConfirming] = useState<Record<string, unknown>>();
   const [busy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>();
+  const place = useRef<HTMLElement>(null);
+  useEffect(() => {
+    if (outcome) place.current?.scrollIntoView({ block: "nearest" });
+  }, [outcome]);
 
   async function run(params: Record<string, unknown>) {
     setConfirming(undefined);
@@ -151,7 +155,7 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
           {busy ? "Running" : "Run"}
         </button>
       </form>
-      <section class="stack" aria-live="polite" aria-label="Result">
+      <section class="stack" ref={place} aria-live="polite" aria-label="Result">
         <h2>Result</h2>
         <Result outcome={outcome} operation={operation} />
       </section>

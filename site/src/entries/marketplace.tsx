@@ -147,8 +147,13 @@ async function showStates() {
       `${button.textContent} ${card.querySelector("h2")?.textContent}`,
     );
     if (!rows) continue;
-    place.replaceChildren();
-    render(<CardState rows={rows} />, place);
+    let state = card.querySelector(".card-owned");
+    if (!state) {
+      state = document.createElement("div");
+      state.className = "card-state card-owned";
+      place.replaceWith(state);
+    }
+    render(<CardState rows={rows} />, state);
   }
 }
 

@@ -57,5 +57,8 @@ export async function openFromAddress(onChanged: () => void) {
   const session = await getSession();
   address.searchParams.delete("configure");
   history.replaceState(history.state, "", address);
-  if (session) await openDrawer({ vendorId, onChanged }).catch(complain);
+  if (!session) return;
+  // So that closing the drawer leaves the focus where it would have been opened.
+  document.querySelector<HTMLElement>(`[data-configure="${CSS.escape(vendorId)}"]`)?.focus();
+  await openDrawer({ vendorId, onChanged }).catch(complain);
 }
