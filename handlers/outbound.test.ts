@@ -215,6 +215,13 @@ describe("guardedFetch", () => {
     expect(await response.text()).toBe("unpacked");
   });
 
+  test("says who calls, unless the caller does", async () => {
+    const wire = await serve((request, response) => response.end(request.headers["user-agent"]));
+    expect(await (await guardedFetch(get, { wire, hosts })).text()).toBe("EHRConnect-Integrations");
+    const named = { ...get, headers: { "user-agent": "acme" } };
+    expect(await (await guardedFetch(named, { wire, hosts })).text()).toBe("acme");
+  });
+
   test("sends nothing to a refused address", async () => {
     const wire = () => Promise.reject(new Error("was called"));
     const refused = guardedFetch({ method: "GET", url: "https://evil.net/" }, { wire, hosts });

@@ -34,6 +34,8 @@ export const defaultTimeoutMs = 15_000;
 const defaultMaxBytes = 10 * 1024 * 1024;
 const defaultIdleMs = 60_000;
 const maxRedirects = 3;
+/** workerd sends none of its own, and some firewalls refuse a request without one. */
+const userAgent = "EHRConnect-Integrations";
 
 /** Suffixes that a resolver may answer with something private; `metadata.goog` is Google Cloud's. */
 const privateSuffixes = [
@@ -211,7 +213,9 @@ function redirectTarget(response: Response, from: URL, limits: Limits, safe: boo
  * the reply's body is guarded too, so that reading it may throw one as well.
  */
 export async function guardedFetch(outgoing: Outgoing, limits: Limits): Promise<Response> {
-  const { method, headers, body } = outgoing;
+  const { method, body } = outgoing;
+  const headers = new Headers(outgoing.headers);
+  if (!headers.has("user-agent")) headers.set("user-agent", userAgent);
   const { streaming = false, idleMs = defaultIdleMs, maxBytes = defaultMaxBytes } = limits;
   const readsOnly = method === "GET" || method === "HEAD";
   const safe = limits.safe ?? readsOnly;
@@ -226,7 +230,7 @@ export async function guardedFetch(outgoing: Outgoing, limits: Limits): Promise<
         method,
         redirect: "manual",
         signal: watch.signal,
-        ...(headers && { headers }),
+        headers,
         ...(body !== undefined && { body }),
       });
       const response = await watch.race(limits.wire(request)).catch((error: unknown) => {
