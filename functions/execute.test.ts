@@ -32,7 +32,10 @@ test("an operation runs at the vendor, and its outcome is on the record", async 
     params: { to: "+15558675310", body: "Your appointment is confirmed" },
   });
   expect(sent.status, JSON.stringify(sent.body)).toBe(200);
-  expect(sent.body.data).toMatchObject({ vendor_id: "twilio", result: { status: expect.stringMatching(/^(queued|accepted)$/) } });
+  expect(sent.body.data).toMatchObject({
+    vendor_id: "twilio",
+    result: { status: expect.stringMatching(/^(queued|accepted)$/) },
+  });
   const activity = await org.call("GET", `/api/integrations/${id}/activity?activity_type=executed`);
   expect(activity.body.data).toMatchObject([
     { status: "success", details: { operation: "sendSMS" } },

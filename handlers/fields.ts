@@ -78,7 +78,13 @@ export const number = <const O extends Options & { example: number; default?: nu
 
 export const checkbox = (
   options: Options & { example: boolean; default?: boolean },
-): Field<boolean> => ({ default: false, secret: false, ...options, required: false, type: "checkbox" });
+): Field<boolean> => ({
+  default: false,
+  secret: false,
+  ...options,
+  required: false,
+  type: "checkbox",
+});
 
 export const select = <
   const V extends string,
@@ -184,7 +190,10 @@ export function parseFields(
   input: Readonly<Record<string, unknown>>,
   prefix = "",
 ): { values: FieldValues; issues: FieldIssue[] } {
-  const fields = Object.assign({}, ...steps.map((step) => step.fields)) as Record<string, FieldSpec>;
+  const fields = Object.assign({}, ...steps.map((step) => step.fields)) as Record<
+    string,
+    FieldSpec
+  >;
   const issues: FieldIssue[] = [];
   const complain = (key: string, message: string) => issues.push({ path: prefix + key, message });
 
