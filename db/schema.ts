@@ -392,3 +392,25 @@ export const deliveryAttempts = pgTable(
     ...policies(),
   ],
 );
+
+/** What a request with an Idempotency-Key was answered, so that its repetition does nothing again. */
+export const idempotencyKeys = pgTable(
+  "idempotency_keys",
+  {
+    id: id(),
+    orgId: orgId(),
+    key: varchar("key", { length: 255 }).notNull(),
+    requestHash: text("request_hash").notNull(),
+    startedAt: at("started_at").notNull().defaultNow(),
+    /** Null while the request runs. */
+    status: integer("status"),
+    /** The answer's body, sealed: it may hold a patient's data. */
+    answer: jsonb("answer").$type<Envelope>(),
+    expiresAt: at("expires_at").notNull(),
+  },
+  (table) => [
+    unique("idempotency_org_key").on(table.orgId, table.key),
+    index("idempotency_expired").on(table.expiresAt),
+    ...policies(),
+  ],
+);
