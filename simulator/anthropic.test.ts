@@ -1,7 +1,6 @@
 import Anthropic, {
   APIConnectionError,
   AuthenticationError,
-  ContractSpendLimitReachedError,
   InternalServerError,
   NotFoundError,
   OverloadedError,
@@ -57,7 +56,7 @@ describe("the SDK against the simulator", () => {
     await expect(
       client(anthropicSpentKey).messages.create({ model, messages, max_tokens: 20 }),
     ).rejects.toMatchObject({
-      constructor: ContractSpendLimitReachedError,
+      constructor: Anthropic.ContractSpendLimitReachedError,
       errorCode: "contract_spend_limit_reached",
     });
     simulator.fault({ vendor: "anthropic", kind: "rate_limited", retryAfter: 2, times: 1 });
