@@ -165,6 +165,16 @@ function normal(method: string, address: string, auth: Auth) {
   return [method, url.host + decodeURIComponent(url.pathname), ...query].join(" ");
 }
 
+/** What differs each time, such as a signed token, ends in "…" in an example: its beginning counts. */
+const alike = (example: unknown): unknown => {
+  if (typeof example === "string" && example.endsWith("…"))
+    return expect.toSatisfy((text) => String(text).startsWith(example.slice(0, -1)));
+  if (Array.isArray(example)) return example.map(alike);
+  return example instanceof Object
+    ? Object.fromEntries(Object.entries(example).map(([key, value]) => [key, alike(value)]))
+    : example;
+};
+
 const strings = (value: unknown): string[] =>
   typeof value === "string"
     ? [value]
@@ -289,7 +299,7 @@ describe.each(loaded)("$id", ({ id, vendor }) => {
     });
     const answer = await runOperation({ ...options, operation: name, params: example.params });
     const result = answer instanceof Response ? await answer.text() : answer;
-    expect(result).toEqual(example.result);
+    expect(result).toEqual(alike(example.result));
     expect(answer instanceof Response).toBe(operation.streams ?? false);
     expect(script, "the whole example is used").toEqual([]);
 
