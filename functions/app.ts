@@ -7,6 +7,7 @@ import { secureHeaders } from "hono/secure-headers";
 
 import { Problem } from "../problem.ts";
 import { activityRoutes } from "./activity.ts";
+import { capabilityRoutes } from "./capabilities.ts";
 import { checkRoutes } from "./checks.ts";
 import { envOf } from "./env.ts";
 import { executeRoutes } from "./execute.ts";
@@ -112,6 +113,7 @@ export const app = root
   .route("/", activityRoutes)
   .route("/api/integrations", vendorRoutes)
   .route("/api/integrations", checkRoutes)
+  .route("/api/integrations", capabilityRoutes)
   .route("/api/integrations", executeRoutes)
   .route("/api/integrations", integrationRoutes);
 

@@ -1,14 +1,26 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import type { Context } from "hono";
 
 import { logActivity } from "../db/activity.ts";
 import { getIntegration, type Integration, recordCall } from "../db/integrations.ts";
 import type { OrgDb } from "../db/org.ts";
 import { runOperation } from "../handlers/api.ts";
+import type { AnyVendor } from "../handlers/define.ts";
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { connection, openIntegration } from "./calls.ts";
-import { json, newApp } from "./http.ts";
+import { type AppEnv, json, newApp } from "./http.ts";
+import { claim } from "./idempotency.ts";
 import { mustLoadVendor } from "./vendors.ts";
+
+export const CallHeaders = z.object({
+  /** Kept 72 hours: the same request with the same key is carried out once. */
+  "idempotency-key": z.string().min(1).max(255).optional(),
+  traceparent: z
+    .string()
+    .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/)
+    .optional(),
+});
 
 const execute = createRoute({
   method: "post",
@@ -18,13 +30,7 @@ const execute = createRoute({
   ...guarded("integrations:execute"),
   request: {
     params: z.object({ id: z.uuid() }),
-    headers: z.object({
-      "idempotency-key": z.string().min(1).max(255).optional(),
-      traceparent: z
-        .string()
-        .regex(/^[\da-f]{2}-[\da-f]{32}-[\da-f]{16}-[\da-f]{2}$/)
-        .optional(),
-    }),
+    headers: CallHeaders,
     body: {
       required: true,
       content: {
@@ -104,17 +110,19 @@ async function logCall(
     );
 }
 
-export const executeRoutes = newApp().openapi(execute, async (c) => {
-  const { db } = c.var;
-  const { operation, params } = c.req.valid("json");
-  const headers = c.req.valid("header");
-  const [[row]] = await db.run(getIntegration(db, c.req.valid("param").id));
-  if (!row) throw new Problem("not_found");
-  if (!row.enabled) throw new Problem("integration_disabled");
-  const vendor = await mustLoadVendor(row.vendorId);
+export type Carried = { result: unknown; latencyMs: number };
+
+/** Runs an operation on an integration and puts its outcome on record, whichever it is. */
+export async function carryOut(
+  c: Context<AppEnv>,
+  row: Integration,
+  vendor: AnyVendor,
+  operation: string,
+  params: unknown,
+  headers: z.output<typeof CallHeaders>,
+): Promise<Carried> {
   const values = await openIntegration(c.env, row);
   const started = Date.now();
-  const latency = () => Date.now() - started;
   try {
     const result = await runOperation({
       ...connection(c.env, row, vendor, values, {
@@ -125,18 +133,59 @@ export const executeRoutes = newApp().openapi(execute, async (c) => {
       params,
       idempotencyKey: headers["idempotency-key"],
     });
-    await logCall(db, row, operation, latency(), undefined);
-    if (result instanceof Response) return result as never;
-    const data = {
-      integration_id: row.id,
-      vendor_id: row.vendorId,
-      operation,
-      result,
-      latency_ms: latency(),
-    };
-    return c.json({ success: true as const, data }, 200);
+    const latencyMs = Date.now() - started;
+    await logCall(c.var.db, row, operation, latencyMs, undefined);
+    return { result, latencyMs };
   } catch (error) {
-    if (error instanceof VendorFailure) await logCall(db, row, operation, latency(), error);
+    if (error instanceof VendorFailure)
+      await logCall(c.var.db, row, operation, Date.now() - started, error);
+    throw error;
+  }
+}
+
+export const executeRoutes = newApp().openapi(execute, async (c) => {
+  const { db } = c.var;
+  const { operation, params } = c.req.valid("json");
+  const headers = c.req.valid("header");
+  const key = headers["idempotency-key"];
+  const found = getIntegration(db, c.req.valid("param").id);
+  const use = key === undefined ? undefined : await claim(c, key);
+  const [[row], , claimed = [], standing = []] = use
+    ? await db.run(found, ...use.statements)
+    : await db.run(found);
+  const vendor = row && (await mustLoadVendor(row.vendorId));
+  const declared =
+    vendor && Object.hasOwn(vendor.operations, operation)
+      ? vendor.operations[operation]
+      : undefined;
+  const repeatable =
+    declared?.effect === "read" ||
+    declared?.idempotent === true ||
+    declared?.idempotencyHeader !== undefined;
+  const before = await use?.resolve(claimed, standing, repeatable);
+  if (before) return before as never;
+  try {
+    if (!row || !vendor) throw new Problem("not_found");
+    if (!row.enabled) throw new Problem("integration_disabled");
+    const { result, latencyMs } = await carryOut(c, row, vendor, operation, params, headers);
+    if (result instanceof Response) {
+      await use?.fail(undefined);
+      return result as never;
+    }
+    const answer = {
+      success: true as const,
+      data: {
+        integration_id: row.id,
+        vendor_id: row.vendorId,
+        operation,
+        result,
+        latency_ms: latencyMs,
+      },
+    };
+    await use?.settle(200, answer);
+    return c.json(answer, 200);
+  } catch (error) {
+    await use?.fail(error);
     throw error;
   }
 });

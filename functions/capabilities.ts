@@ -1,0 +1,239 @@
+import { createRoute, z } from "@hono/zod-openapi";
+
+import { type Integration, listIntegrations } from "../db/integrations.ts";
+import { capabilities, type CapabilityName } from "../handlers/capabilities.ts";
+import type { AnyVendor } from "../handlers/define.ts";
+import { environmentNames } from "../handlers/define.ts";
+import { vendorId } from "../handlers/registry.ts";
+import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
+import { guarded } from "./access.ts";
+import { CallHeaders, carryOut } from "./execute.ts";
+import { issuesOf, json, newApp } from "./http.ts";
+import { claim } from "./idempotency.ts";
+import { cards, mustLoadVendor } from "./vendors.ts";
+
+const names = Object.keys(capabilities) as [CapabilityName, ...CapabilityName[]];
+
+type Json = Record<string, z.core.util.JSONType>;
+
+const Tried = z.object({
+  integration_id: z.uuid(),
+  vendor_id: z.string(),
+  cause: z.string(),
+  message: z.string(),
+});
+
+const executeCapability = createRoute({
+  method: "post",
+  path: "/execute",
+  operationId: "executeCapability",
+  summary: "Run a capability on the first healthy integration that has it",
+  ...guarded("integrations:execute"),
+  request: {
+    headers: CallHeaders,
+    body: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z.strictObject({
+            capability: z.enum(names),
+            params: z.record(z.string(), z.unknown()).default({}),
+            /** An integration's or a vendor's id that goes first. */
+            prefer: z.string().min(1).max(100).optional(),
+            /** A workflow of `usage_mappings`: integrations mapped to it go before the others. */
+            workflow: z.string().min(1).max(200).optional(),
+            /** Production where the org has one that can serve, else sandbox; the two are never mixed. */
+            environment: z.enum(environmentNames).optional(),
+          }),
+        },
+      },
+    },
+  },
+  responses: {
+    200: json(
+      z.object({
+        success: z.literal(true),
+        data: z.object({
+          capability: z.string(),
+          integration_id: z.uuid(),
+          vendor_id: z.string(),
+          operation: z.string(),
+          result: z.unknown(),
+          latency_ms: z.number().int(),
+          tried: z.array(Tried),
+        }),
+      }),
+      "The result in the capability's own form, which integration served it, and which were tried before",
+    ),
+  },
+});
+const list = createRoute({
+  method: "get",
+  path: "/capabilities",
+  operationId: "listCapabilities",
+  summary: "The vendor-neutral operations, with JSON Schemas and the vendors that have them",
+  security: [],
+  responses: {
+    200: json(
+      z.object({
+        success: z.literal(true),
+        data: z.array(
+          z.object({
+            id: z.string(),
+            title: z.string(),
+            effect: z.enum(["read", "write"]),
+            params: z.custom<Json>().openapi({ type: "object" }),
+            result: z.custom<Json>().openapi({ type: "object" }),
+            vendors: z.array(z.string()),
+          }),
+        ),
+        count: z.number().int(),
+      }),
+      "Capabilities",
+    ),
+  },
+});
+
+const schema = (type: z.ZodType, io: "input" | "output") =>
+  z.toJSONSchema(type, { io }) as unknown as Json;
+
+const vendorsWith = (name: CapabilityName) =>
+  cards.filter((card) => card.capabilities.includes(name)).map((card) => card.id);
+
+/** The vendor's operation that fulfils the capability. */
+function operationFor(vendor: AnyVendor, name: CapabilityName): string | undefined {
+  return Object.entries(vendor.operations).find(([, one]) => one.capability === name)?.[0];
+}
+
+const healthRank = { active: 0, testing: 1, inactive: 2, error: 3 } as const;
+
+/** Mapped workflow first, then what the caller prefers, then health, then age. */
+export function rank(
+  rows: readonly Integration[],
+  wish: {
+    prefer?: string | undefined;
+    workflow?: string | undefined;
+    environment?: string | undefined;
+  },
+): Integration[] {
+  const environment =
+    wish.environment ??
+    (rows.some((row) => row.environment === "production") ? "production" : "sandbox");
+  const workflow = wish.workflow?.toLowerCase();
+  const mappingOf = (row: Integration) =>
+    row.usageMappings.find((mapping) => mapping.workflow.toLowerCase() === workflow);
+  const isPreferred = (row: Integration) =>
+    wish.prefer !== undefined && (row.id === wish.prefer || row.vendorId === vendorId(wish.prefer));
+  const score = (row: Integration) => [
+    workflow && mappingOf(row)?.enabled ? 0 : 1,
+    isPreferred(row) ? 0 : 1,
+    healthRank[row.healthStatus],
+  ];
+  return rows
+    .filter((row) => row.environment === environment && mappingOf(row)?.enabled !== false)
+    .map((row) => ({ row, score: score(row) }))
+    .toSorted((a, b) => {
+      const at = a.score.findIndex((part, index) => part !== b.score[index]);
+      return at < 0 ? 0 : (a.score[at] ?? 0) - (b.score[at] ?? 0);
+    })
+    .map(({ row }) => row);
+}
+
+/** Failures that another integration may not share. A refused request or missing record, it would. */
+const elsewhere: ReadonlySet<VendorCause> = new Set([
+  "credentials_rejected",
+  "credentials_expired",
+  "forbidden",
+  "rate_limited",
+  "vendor_unavailable",
+  "timeout",
+  "unexpected_reply",
+]);
+
+export const capabilityRoutes = newApp()
+  .openapi(list, (c) => {
+    const data = names.map((id) => ({
+      id,
+      title: capabilities[id].title,
+      effect: capabilities[id].effect,
+      params: schema(capabilities[id].params, "input"),
+      result: schema(capabilities[id].result, "output"),
+      vendors: vendorsWith(id),
+    }));
+    return c.json({ success: true as const, data, count: data.length }, 200);
+  })
+  .openapi(executeCapability, async (c) => {
+    const { db } = c.var;
+    const { capability, params, ...wish } = c.req.valid("json");
+    const headers = c.req.valid("header");
+    const contract = capabilities[capability];
+    const parsed = contract.params.safeParse(params);
+    if (!parsed.success) {
+      await db.authenticate();
+      const errors = issuesOf(parsed.error).map(({ path, message }) => ({
+        path: `params.${path}`,
+        message,
+      }));
+      throw new Problem("invalid_request", undefined, { errors });
+    }
+    const found = listIntegrations(db, { active: true, vendorIds: vendorsWith(capability) });
+    const key = headers["idempotency-key"];
+    const use = key === undefined ? undefined : await claim(c, key);
+    const [rows, , claimed = [], standing = []] = use
+      ? await db.run(found, ...use.statements)
+      : await db.run(found);
+    const before = await use?.resolve(claimed, standing, contract.effect === "read");
+    if (before) return before as never;
+
+    const tried: z.infer<typeof Tried>[] = [];
+    try {
+      for (const row of rank(rows, wish)) {
+        const vendor = await mustLoadVendor(row.vendorId);
+        const operation = operationFor(vendor, capability);
+        if (!operation) continue;
+        try {
+          const { result, latencyMs } = await carryOut(
+            c,
+            row,
+            vendor,
+            operation,
+            parsed.data,
+            headers,
+          );
+          const answer = {
+            success: true as const,
+            data: {
+              capability,
+              integration_id: row.id,
+              vendor_id: row.vendorId,
+              operation,
+              result: contract.result.parse(result) as unknown,
+              latency_ms: latencyMs,
+              tried,
+            },
+          };
+          await use?.settle(200, answer);
+          return c.json(answer, 200);
+        } catch (error) {
+          // After a write that may have happened nobody else is asked: the patient gets one text, not two.
+          if (!(error instanceof VendorFailure) || error.mayHaveHappened) throw error;
+          if (!elsewhere.has(error.failure)) throw error;
+          tried.push({
+            integration_id: row.id,
+            vendor_id: row.vendorId,
+            cause: error.failure,
+            message: error.message,
+          });
+        }
+      }
+      throw new Problem(
+        "no_integration",
+        tried.length
+          ? `None of ${tried.length} integrations could serve ${capability}: ${tried.map((one) => `${one.vendor_id} (${one.cause})`).join(", ")}`
+          : `No integration that is switched on has ${capability}`,
+      );
+    } catch (error) {
+      await use?.fail(error);
+      throw error;
+    }
+  });
