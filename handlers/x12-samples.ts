@@ -1,0 +1,129 @@
+/** Made-up transactions of one clinic and one payer, for tests. */
+export const isa =
+  "ISA*00*          *00*          *ZZ*PAYER          *ZZ*CLINIC         *261123*1200*^*00501*000000042*0*T*:~";
+
+/** One transaction in its envelope, with the counts that are right. */
+export function wrap(code: string, set: string, body: string) {
+  const segments = body.trim().split(/\s*\n\s*/);
+  return [
+    isa,
+    `GS*${code}*PAYER*CLINIC*20261123*1200*42*X*005010~`,
+    `ST*${set}*0001~`,
+    ...segments.map((segment) => `${segment}~`),
+    `SE*${segments.length + 2}*0001~`,
+    "GE*1*42~",
+    "IEA*1*000000042~",
+  ].join("");
+}
+
+export const eligibility = wrap(
+  "HB",
+  "271",
+  `BHT*0022*11*000000042*20261123*1200
+   HL*1**20*1
+   NM1*PR*2*ACME HEALTH*****PI*87726
+   HL*2*1*21*1
+   NM1*1P*2*SUNRISE CLINIC*****XX*1234567893
+   HL*3*2*22*0
+   TRN*2*000000042*9000000042
+   NM1*IL*1*LOPEZ*CAMILA****MI*W000000001
+   N3*237 HOBBS STREET
+   N4*WAXHAW*NC*281730000
+   REF*6P*G-100*ACME PPO
+   DMG*D8*19870912*F
+   DTP*346*D8*20260101
+   DTP*347*D8*20261231
+   EB*1*IND*30^98*PR*GOLD PPO
+   EB*B*IND*98****25*****Y
+   EB*A*IND*98*****.2****N
+   EB*C*IND*30***29*812.5*****Y
+   MSG*PER PERSON: CALENDAR YEAR^
+   LS*2120
+   NM1*P3*1*WELBY*MARCUS****XX*1999999984
+   LE*2120`,
+);
+
+export const rejected = wrap(
+  "HB",
+  "271",
+  `BHT*0022*11*000000042*20261123*1200
+   HL*1**20*1
+   NM1*PR*2*ACME HEALTH*****PI*87726
+   HL*2*1*21*1
+   NM1*1P*2*SUNRISE CLINIC*****XX*1234567893
+   HL*3*2*22*0
+   NM1*IL*1*NOBODY*NED****MI*W999999999
+   AAA*N**75*C`,
+);
+
+export const statuses = wrap(
+  "HN",
+  "277",
+  `BHT*0010*08*000000042*20261123*1200*DG
+   HL*1**20*1
+   NM1*PR*2*ACME HEALTH*****PI*87726
+   HL*2*1*21*1
+   NM1*41*2*SUNRISE CLINIC*****46*SUN01
+   HL*3*2*19*1
+   NM1*1P*2*SUNRISE CLINIC*****XX*1234567893
+   HL*4*3*22*0
+   NM1*IL*1*LOPEZ*CAMILA****MI*W000000001
+   TRN*2*000000042
+   STC*F1:65*20261102**150*95.5*20261101*CHK*20261102*889901
+   REF*1K*2026300123
+   REF*EJ*VISIT-42
+   DTP*472*RD8*20261005-20261006
+   SVC*HC:99213*150*95.5****1
+   STC*F1:65*20261102
+   TRN*2*000000043
+   STC*P1:20:PR*20261120**80*0
+   REF*1K*2026300124`,
+);
+
+export const remittance = wrap(
+  "HP",
+  "835",
+  `BPR*I*160.5*C*ACH*CCP*01*999999992*DA*1234567*1512345678**01*999988880*DA*98765*20261120
+   TRN*1*EFT0001*1512345678
+   DTM*405*20261119
+   N1*PR*ACME HEALTH
+   N3*1 PAYER WAY
+   N4*PHOENIX*AZ*85001
+   REF*2U*87726
+   PER*BL*PROVIDER RELATIONS*TE*8005550100
+   N1*PE*SUNRISE CLINIC*XX*1234567893
+   REF*TJ*123456789
+   LX*1
+   CLP*VISIT-42*1*250*170.5*30*12*2026300123*11*1
+   CAS*CO*45*20
+   NM1*QC*1*LOPEZ*CAMILA****MI*W000000001
+   MOA***MA01
+   DTM*232*20261005
+   DTM*233*20261006
+   SVC*HC:99213:25*150*100.5**1
+   DTM*472*20261005
+   CAS*PR*1*20**2*10*1
+   CAS*CO*253*19.5
+   REF*6R*1
+   LQ*HE*N130
+   SVC*HC:87880*100*90**1
+   DTM*472*20261006
+   CAS*OA*23*10
+   CLP*VISIT-43*4*80*0**12*2026300124
+   CAS*PR*204*80
+   PLB*1234567893*20261231*WO:2026200001*10`,
+);
+
+export const acknowledged = wrap(
+  "FA",
+  "999",
+  `AK1*HC*42*005010X222A1
+   AK2*837*0001
+   IK5*A
+   AK2*837*0002
+   IK3*NM1*8*2010*8
+   CTX*CLM01:VISIT-43
+   IK4*9*67*7*W!
+   IK5*R*5
+   AK9*P*2*2*1`,
+);
