@@ -57,7 +57,7 @@ export type Simulation = {
   faults?: { readonly [K in SpokenFault]?: (fault: Fault, request: Request) => Response };
   webhook?: (options: WebhookOptions) => Promise<Request>;
   /** Params of the handler's operations whose example needs what is not there at the start. */
-  params?: { readonly [operation: string]: () => Readonly<Record<string, unknown>> };
+  params?: { readonly [operation: string]: () => object | Promise<object> };
   /** Back to the seeded state. */
   reset: () => void;
 };

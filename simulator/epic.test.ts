@@ -4,7 +4,7 @@ import { importPKCS8, SignJWT } from "jose";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
 import { epicKeys, epicPatientsOnly, epicSecret } from "./epic.ts";
-import { groupId, patientId } from "./fhir/records.ts";
+import { known, patientId } from "./fhir/records.ts";
 import { startSimulator } from "./server.ts";
 import { demoKey } from "./smart/keys.ts";
 
@@ -184,7 +184,7 @@ describe("FHIR", () => {
     const { body } = await get(`DocumentReference?patient=${id}`, bearer);
     const [document] = body.entry ?? [];
     const [content] = (document?.resource["content"] ?? []) as { attachment: { url: string } }[];
-    const note = await get(content?.attachment.url ?? "", bearer);
+    const note = await get(content?.attachment.url ?? "", bearer, { accept: "text/plain" });
     expect(note.headers.get("content-type")).toBe("text/plain");
     expect(note.text).toContain("Visit note");
     expect((await get("Slot?status=free", bearer)).body.total).toBe(24);
@@ -217,13 +217,13 @@ describe("FHIR", () => {
   test("says so in the bundle where nothing is found or a parameter is unknown", async () => {
     const { body } = await get("Patient?family=Nobody&mood=happy", await token());
     expect(body).toMatchObject({ total: 0, entry: [{ search: { mode: "outcome" } }] });
-    expect(codesOf(body.entry?.[0]?.resource as Json)).toEqual(["4112", "4101"]);
+    expect(codesOf(body.entry?.[0]?.resource as Json)).toEqual(["4100", "4101"]);
   });
 
   test.each([
     ["Patient?family=Everyman", 400, "4127"],
-    ["Patient", 400, "4115"],
-    ["Observation?category=laboratory", 400, "4115"],
+    ["Patient", 400, "4110"],
+    ["Observation?category=laboratory", 400, "4111"],
     ["Patient/nobody", 404, "4102"],
   ])("answers %s with %i and %s", async (path, status, code) => {
     const reply = await get(path, await token());
@@ -267,11 +267,36 @@ describe("FHIR", () => {
   });
 });
 
+describe("updates", () => {
+  test("replace a resource, but not one that has changed since it was read", async () => {
+    const bearer = await token(asClient(await assertion(), "system/Observation.u system/*.rs"));
+    const path = `Observation/${known.observation}`;
+    const before = await get(path, bearer);
+    const put = (version: string | null) =>
+      simulator.fetch(`${base}/${path}`, {
+        method: "PUT",
+        headers: {
+          authorization: `Bearer ${bearer}`,
+          accept: "application/fhir+json",
+          "content-type": "application/fhir+json",
+          ...(version && { "if-match": version }),
+        },
+        body: JSON.stringify({ ...before.body, status: "amended" }),
+      });
+    const version = before.headers.get("etag");
+    const first = await put(version);
+    expect(first.status).toBe(200);
+    expect(first.headers.get("etag")).not.toBe(version);
+    expect((await put(version)).status).toBe(412);
+    expect((await get(path, bearer)).body).toMatchObject({ status: "amended" });
+  });
+});
+
 describe("bulk export", () => {
   test("is started, polled and fetched as NDJSON", async () => {
     const bearer = await token();
     const prefer = { prefer: "respond-async" };
-    const path = `Group/${groupId}/$export?_type=Patient,Condition`;
+    const path = `Group/${known.group}/$export?_type=Patient,Condition`;
     expect((await get(path, bearer)).status).toBe(400);
     const started = await get(path, bearer, prefer);
     expect(started.status).toBe(202);

@@ -2,14 +2,15 @@ import { Hono } from "hono";
 
 import { defineSimulation, idSequence } from "./define.ts";
 import { fhirReply, outcome } from "./fhir/outcome.ts";
+import { known } from "./fhir/records.ts";
 import { newFhirServer } from "./fhir/server.ts";
 import { allows, newAuthorization, tokenRefusal } from "./smart/authorization.ts";
 import { demoKey } from "./smart/keys.ts";
 
 /** Computed once a process: finding the primes takes a moment. */
 const keys = {
-  rs384: demoKey("RS384", "simulator-rs384"),
-  es384: demoKey("ES384", "simulator-es384"),
+  rs384: demoKey("RS384", "ehrconnect-2026"),
+  es384: demoKey("ES384", "ehrconnect-2026-ec"),
 };
 export const epicKeys = keys;
 
@@ -31,17 +32,29 @@ const readable = [
   "Schedule",
   "Slot",
 ];
-const writable = ["AllergyIntolerance", "Condition", "DocumentReference", "Observation", "Patient"];
+const creatable = [
+  "AllergyIntolerance",
+  "Condition",
+  "DocumentReference",
+  "Observation",
+  "Patient",
+];
+const updatable = ["DocumentReference", "Observation"];
 
 const credentials = {
-  clientId: "00000000-0000-4000-8000-00000000e91c",
+  clientId: "00000000-0000-4000-8000-000000000000",
   privateKey: keys.rs384.privateKey,
   keyId: keys.rs384.kid,
+  testPatientId: known.patient,
+  scopes: [
+    ...readable.map((type) => `system/${type}.read`),
+    ...creatable.map((type) => `system/${type}.write`),
+  ].join(" "),
 };
 /** The same registration by secret, and one that may read patients and nothing else. */
 export const epicSecret = {
   clientId: credentials.clientId,
-  clientSecret: "simulated-client-secret-of-epic",
+  clientSecret: "example-client-secret",
 };
 export const epicPatientsOnly = {
   clientId: "00000000-0000-4000-8000-00000000a11c",
@@ -59,8 +72,11 @@ export const simulation = defineSimulation(() => {
         keys: jwks,
         scopes: [
           "system/*.rs",
-          ...writable.map((type) => `system/${type}.c`),
-          ...writable.map((type) => `system/${type}.write`),
+          ...creatable.flatMap((type) => [
+            `system/${type}.c`,
+            `system/${type}.u`,
+            `system/${type}.write`,
+          ]),
         ],
       },
       {
@@ -72,7 +88,7 @@ export const simulation = defineSimulation(() => {
     ],
     ids,
   );
-  const fhir = newFhirServer({ codes, readable, writable }, () => ids.letters("", 22));
+  const fhir = newFhirServer({ codes, readable, creatable, updatable }, () => ids.letters("", 22));
 
   const app = new Hono();
   app.post("/:instance/oauth2/token", (c) => authorization.token(c.req.raw));
@@ -129,7 +145,8 @@ export const simulation = defineSimulation(() => {
             interaction: [
               { code: "read" },
               { code: "search-type" },
-              ...(writable.includes(type) ? [{ code: "create" }] : []),
+              ...(creatable.includes(type) ? [{ code: "create" }] : []),
+              ...(updatable.includes(type) ? [{ code: "update" }] : []),
             ],
           })),
         },
@@ -156,8 +173,18 @@ export const simulation = defineSimulation(() => {
       },
     });
 
+  const weight = {
+    resourceType: "Observation",
+    status: "final",
+    code: { text: "Weight" },
+    subject: { reference: `Patient/${known.patient}` },
+    valueQuantity: { value: 70, unit: "kg" },
+  };
+  const job = async () =>
+    `/interconnect-fhir-oauth/api/FHIR/R4/BulkRequest/${await fhir.startExport(["Patient"])}`;
+
   return {
-    hosts: ["fhir.epic.com", "fhir.clinic.example"],
+    hosts: ["fhir.epic.com", "fhir.clinic.example", "epic.example.org"],
     app,
     credentials,
     faults: {
@@ -178,6 +205,13 @@ export const simulation = defineSimulation(() => {
           }),
           500,
         ),
+    },
+    params: {
+      createResource: () => ({ resource: weight }),
+      updateResource: () => ({ resource: { ...weight, id: known.observation } }),
+      checkExport: async () => ({ job: await job() }),
+      cancelExport: async () => ({ job: await job() }),
+      downloadExportFile: async () => ({ file: `${await job()}/Patient` }),
     },
     reset() {
       authorization.reset();

@@ -1,5 +1,6 @@
 import { Hono } from "hono";
 import { Stripe } from "stripe";
+import * as z from "zod";
 
 import {
   basicCredentials,
@@ -12,7 +13,14 @@ import {
 } from "./define.ts";
 import { addBilling } from "./stripe/billing.ts";
 import { BadForm, parseBracketForm } from "./stripe/form.ts";
-import { account, failureResponse, newLedger, type StripeApp } from "./stripe/ledger.ts";
+import {
+  account,
+  failureResponse,
+  newLedger,
+  parse,
+  shared,
+  type StripeApp,
+} from "./stripe/ledger.ts";
 import { addPayments } from "./stripe/payments.ts";
 import { paramsOf, seed } from "./stripe/seed.ts";
 
@@ -49,6 +57,8 @@ const eventObjects: Record<string, Record<string, unknown>> = {
   },
   invoice: { amount_paid: 2000, currency: "usd", status: "paid", total: 2000 },
 };
+
+const OnlyExpand = z.strictObject({ expand: shared.expand });
 
 export const simulation = defineSimulation(() => {
   const ledger = newLedger();
@@ -158,8 +168,9 @@ export const simulation = defineSimulation(() => {
     ),
   );
 
-  app.get("/v1/account", (c) =>
-    c.json({
+  app.get("/v1/account", (c) => {
+    parse(OnlyExpand, c.get("params"));
+    return c.json({
       id: account,
       object: "account",
       business_profile: { name: "Simulated Clinic" },
@@ -171,9 +182,10 @@ export const simulation = defineSimulation(() => {
       payouts_enabled: true,
       settings: { dashboard: { display_name: "Simulated Clinic", timezone: "Etc/UTC" } },
       type: "standard",
-    }),
-  );
+    });
+  });
   app.get("/v1/balance", (c) => {
+    parse(OnlyExpand, c.get("params"));
     const amount = [...table("charges").values()].reduce(
       (sum, charge) => sum + Number(charge["amount_captured"]) - Number(charge["amount_refunded"]),
       0,

@@ -14,7 +14,14 @@ export type Subject = {
   endpoint: string | undefined;
 };
 /** A request as the handler makes it, and what the vendor answers. */
-export type Known = { method: string; url: URL; body: string; exchange: Exchange };
+export type Known = {
+  method: string;
+  url: URL;
+  body: string;
+  /** Where the call itself signs in, or the credentials are sent as they are. */
+  authorization: string | null;
+  exchange: Exchange;
+};
 
 export function replyOf({ status = 200, headers, reply }: Exchange): Response {
   const received = new Headers(headers);
@@ -47,7 +54,14 @@ export async function knownExchanges(subject: Subject): Promise<Known[]> {
         const exchange = replies.shift();
         if (!exchange) throw new Error(`${id}.${operation} asks more than its example answers`);
         const body = await request.clone().text();
-        known.push({ method: request.method, url: new URL(request.url), body, exchange });
+        const authorization = request.headers.get("authorization");
+        known.push({
+          method: request.method,
+          url: new URL(request.url),
+          body,
+          authorization,
+          exchange,
+        });
         return replyOf(exchange);
       },
     }).catch(() => undefined); // Whether an example holds is for the contract tests to say.
@@ -61,7 +75,9 @@ export function samplingApi(subject: Subject, noted: Known[]): Api {
   const place = findPlace(vendor, environment, endpoint, values);
   function note(method: string, path: string, call: Call, reply: unknown) {
     const { url } = locate(place, path, call, values);
+    const authorization = new Headers(call.headers).get("authorization");
     noted.push({
+      authorization,
       method,
       url,
       body: "",

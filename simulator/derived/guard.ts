@@ -1,12 +1,13 @@
-import { createPublicKey } from "node:crypto";
+import { createPublicKey, type KeyObject } from "node:crypto";
 
-import { decodeJwt, decodeProtectedHeader, type JWK } from "jose";
+import { decodeJwt, type JWK } from "jose";
 
 import type { Auth } from "../../handlers/api.ts";
 import { basicCredentials, bearerToken, type idSequence, isSame, unixNow } from "../define.ts";
 import { newAuthorization } from "../smart/authorization.ts";
 import { newCodes } from "./codes.ts";
 import { type Known, samplingApi, type Subject } from "./exchanges.ts";
+import { isLike } from "./jwt.ts";
 import { isSignedForAws } from "./sigv4.ts";
 
 /** The vendor's sign-in: what it answers itself, and which requests it lets through. */
@@ -27,23 +28,11 @@ const passive = (isAllowed: Guard["isAllowed"]): Guard => ({
   reset: nothing,
 });
 
-/** The claims of a JWT, without those that differ from one to the next. */
-function lasting(jwt: string) {
-  const { iat: _iat, exp: _exp, nbf: _nbf, jti: _jti, ...claims } = decodeJwt(jwt);
-  const { alg, kid } = decodeProtectedHeader(jwt);
-  return JSON.stringify([alg, kid, Object.entries(claims).toSorted()]);
-}
-
-async function isLikeOurs(auth: Extract<Auth, { kind: "signed_jwt" }>, given: string | undefined) {
-  if (given === undefined) return false;
+function issuedAt(jwt: string | undefined): number {
   try {
-    const { iat, exp = Number.POSITIVE_INFINITY } = decodeJwt(given);
-    const ours = await auth.token(iat ?? unixNow());
-    if (ours === given) return exp > unixNow();
-    // Random claims and ECDSA change the signature; then the lasting claims must do.
-    return exp > unixNow() && lasting(ours) === lasting(given);
+    return decodeJwt(jwt ?? "").iat ?? unixNow();
   } catch {
-    return false;
+    return unixNow();
   }
 }
 
@@ -131,6 +120,7 @@ export function newGuard(
   subject: Subject,
   baseUrl: string,
   ids: ReturnType<typeof idSequence>,
+  keys: readonly KeyObject[],
 ): Guard {
   switch (auth.kind) {
     case "none":
@@ -158,7 +148,11 @@ export function newGuard(
     case "authorization_code":
       return { ...newCodes(auth, ids), tokenUrl: auth.tokenUrl };
     case "signed_jwt":
-      return passive((request) => isLikeOurs(auth, bearerToken(request)));
+      return passive(async (request) => {
+        const given = bearerToken(request);
+        const ours = await auth.token(issuedAt(given));
+        return isLike(ours, given, keys);
+      });
     case "session":
       return bySession(auth, subject);
     case "aws_sigv4":

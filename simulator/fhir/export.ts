@@ -16,6 +16,18 @@ export function newExports(from: {
 }) {
   const jobs = new Map<string, Job>();
 
+  async function begin(url: string, types: readonly string[]) {
+    const files = new Map<string, readonly Resource[]>();
+    for (const type of types) {
+      const found = await from.resources(type);
+      if (found.length) files.set(type, found);
+    }
+    const id = from.newId();
+    const startedAt = new Date(unixNow() * 1000).toISOString();
+    jobs.set(id, { url, startedAt, files, polls: 0 });
+    return id;
+  }
+
   async function start(request: Request, base: string, readable: readonly string[]) {
     const asynchronous = request.headers.get("prefer")?.includes("respond-async");
     if (!asynchronous) return new Response("Prefer: respond-async is required", { status: 400 });
@@ -24,14 +36,7 @@ export function newExports(from: {
     const refused = wanted.find((type) => !readable.includes(type));
     if (refused !== undefined)
       return new Response(`${refused} cannot be exported`, { status: 400 });
-    const files = new Map<string, readonly Resource[]>();
-    for (const type of wanted) {
-      const found = await from.resources(type);
-      if (found.length) files.set(type, found);
-    }
-    const id = from.newId();
-    const startedAt = new Date(unixNow() * 1000).toISOString();
-    jobs.set(id, { url: request.url, startedAt, files, polls: 0 });
+    const id = await begin(request.url, wanted);
     return new Response(null, {
       status: 202,
       headers: { "content-location": `${base}/BulkRequest/${id}` },
@@ -73,5 +78,5 @@ export function newExports(from: {
     });
   }
 
-  return { start, handle, reset: () => jobs.clear() };
+  return { begin, start, handle, reset: () => jobs.clear() };
 }

@@ -50,7 +50,7 @@ const given = [
   ["Jasper", "male"],
 ] as const;
 const doctors = [
-  ["Prudence", "Quill", "Family Medicine"],
+  ["Prudence", "Nguyen", "Family Medicine"],
   ["Rowan", "Sedge", "Cardiology"],
   ["Tamsin", "Umber", "Endocrinology"],
   ["Viggo", "Wren", "Pediatrics"],
@@ -99,9 +99,21 @@ const pick = <T>(list: readonly T[], index: number): T => {
 const number = (value: number) => String(value).padStart(4, "0");
 
 export const organizationId = "eSimOrganization0001";
-export const groupId = "eSimGroup0001";
-export const patientId = (index: number) => `eSimPatient${number(index + 1)}`;
-const practitionerId = (index: number) => `eSimPractitioner${number((index % doctors.length) + 1)}`;
+/** The ids of the handlers' examples, so that those find something. */
+export const known = {
+  patient: "erXuFYUfucBZaryVksYEcMg3",
+  practitioner: "prc1",
+  schedule: "sch1",
+  binary: "bin1",
+  group: "grp1",
+  observation: "old1",
+};
+export const patientId = (index: number) =>
+  index === 0 ? known.patient : `eSimPatient${number(index + 1)}`;
+const practitionerId = (index: number) =>
+  index % doctors.length === 0
+    ? known.practitioner
+    : `eSimPractitioner${number((index % doctors.length) + 1)}`;
 
 type Day = (offset: number, time?: string) => string;
 
@@ -137,7 +149,7 @@ function practice(day: Day): Resource[] {
     };
     const schedule: Schedule = {
       resourceType: "Schedule",
-      id: `eSimSchedule${number(index + 1)}`,
+      id: index === 0 ? known.schedule : `eSimSchedule${number(index + 1)}`,
       active: true,
       serviceType: [{ text: specialty }],
       actor: [{ reference: `Practitioner/${id}`, display: `${first} ${last}, MD` }],
@@ -193,7 +205,28 @@ function person(index: number): Patient {
       },
     ],
     generalPractitioner: [{ reference: `Practitioner/${practitionerId(index)}` }],
-    managingOrganization: { reference: `Organization/${organizationId}` },
+    managingOrganization: {
+      reference: `Organization/${organizationId}`,
+      display: "Simulated Clinic",
+    },
+    // The test patient of Epic's own sandbox, who does not exist either.
+    ...(index === 0
+      ? {
+          identifier: [
+            { type: { text: "MRN" }, system: "urn:oid:1.2.840.114350", value: "203713" },
+          ],
+          name: [
+            {
+              use: "official",
+              text: "Camila Maria Lopez",
+              family: "Lopez",
+              given: ["Camila", "Maria"],
+            },
+          ],
+          gender: "female",
+          birthDate: "1987-09-12",
+        }
+      : {}),
   };
 }
 
@@ -259,7 +292,7 @@ function chart(index: number, day: Day): Resource[] {
     },
     {
       ...observed,
-      id: id("Observation", 3),
+      id: index === 0 ? known.observation : id("Observation", 3),
       category: [{ ...hl7("observation-category", "laboratory"), text: "Laboratory" }],
       code: concept(systems.loinc, "4548-4", "Hemoglobin A1c"),
       valueQuantity: quantity(5 + (index % 30) / 10, "%"),
@@ -323,7 +356,7 @@ function chart(index: number, day: Day): Resource[] {
   if (index % 3 === 0) {
     const binary: Binary = {
       resourceType: "Binary",
-      id: id("Binary"),
+      id: index === 0 ? known.binary : id("Binary"),
       contentType: "text/plain",
       data: Buffer.from(`Visit note of a patient who does not exist.\n${name}: stable.\n`).toString(
         "base64",
@@ -377,7 +410,7 @@ export function records(now: Date): Resource[] {
   }));
   const group: Group = {
     resourceType: "Group",
-    id: groupId,
+    id: known.group,
     active: true,
     type: "person",
     actual: true,

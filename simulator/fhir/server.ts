@@ -15,12 +15,12 @@ import { records } from "./records.ts";
 export type FhirOptions = {
   /** The code system of the vendor's own error numbers. */
   codes: string;
-  /** What may be created. */
-  writable: readonly string[];
+  creatable: readonly string[];
+  updatable: readonly string[];
   readable: readonly string[];
 };
-/** Whether the caller may `c`reate, `r`ead or `s`earch a type. */
-type May = (type: string, letter: "c" | "r" | "s") => boolean;
+/** Whether the caller may `c`reate, `r`ead, `u`pdate or `s`earch a type. */
+type May = (type: string, letter: "c" | "r" | "u" | "s") => boolean;
 
 /** Types of which a search must name a patient, or `_id`. */
 const ofPatient = new Set([
@@ -66,16 +66,14 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
   async function load() {
     indexDefinitions();
     const fresh = new MemoryRepository();
-    for (const resource of records(new Date())) {
-      validateResource(resource);
+    for (const resource of records(new Date()))
       await fresh.createResource(resource, { assignedId: true });
-    }
     return fresh;
   }
   const stored = () => (repository ??= load());
-  async function ask(method: HttpMethod, url: string, body?: unknown) {
+  async function ask(method: HttpMethod, url: string, body?: unknown, headers = {}) {
     const [result, resource] = await router.handleRequest(
-      { ...makeSimpleRequest(method, url, body), headers: {} },
+      { ...makeSimpleRequest(method, url, body), headers },
       await stored(),
     );
     return { status: getStatus(result), resource, result };
@@ -107,7 +105,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     const count = Math.min(Number(wanted.get("_count") ?? pageSize), 1000);
     const offset = resumed?.offset ?? 0;
     if (!Number.isInteger(count) || count < 1)
-      return say(400, "fatal", "structure", "_count is not a positive whole number", "4112");
+      return say(400, "fatal", "structure", "_count is not a positive whole number", "4115");
     const criteria = new URLSearchParams();
     const ignored: string[] = [];
     for (const [name, value] of wanted) {
@@ -117,14 +115,14 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     }
     const named = [...criteria.keys()].map((name) => name.split(/[:.]/, 1)[0] ?? "");
     if (type === "Patient" && named.length === 0)
-      return say(400, "fatal", "required", "A Patient search needs at least one criterion", "4115");
+      return say(400, "fatal", "required", "A Patient search needs at least one criterion", "4110");
     if (ofPatient.has(type) && !named.some((name) => ["_id", "patient", "subject"].includes(name)))
       return say(
         400,
         "fatal",
         "required",
         `A ${type} search needs patient, subject or _id`,
-        "4115",
+        "4111",
       );
 
     criteria.set("_count", String(count));
@@ -152,7 +150,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
           ({
             severity: "warning",
             code: "not-supported",
-            number: "4112",
+            number: "4100",
             text: `Unknown parameter ${name} was ignored`,
           }) as const,
       ),
@@ -197,7 +195,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     return { ...resource, content };
   }
 
-  async function read(base: string, type: string, id: string): Promise<Response> {
+  async function read(base: string, type: string, id: string, asJson = true): Promise<Response> {
     const { status, resource } = await ask("GET", `${type}/${id}`);
     if (status !== 200 || !resource)
       return say(
@@ -207,40 +205,68 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
         "The read resource request contained an invalid resource ID.",
         "4102",
       );
-    if (type !== "Binary") return fhirReply(absolute(resource, base));
+    if (type !== "Binary" || asJson)
+      return fhirReply(absolute(resource, base), 200, { etag: `W/"${resource.meta?.versionId}"` });
     const { contentType, data } = resource as Binary;
     return new Response(Buffer.from(data ?? "", "base64"), {
       headers: { "content-type": contentType },
     });
   }
 
-  async function create(base: string, type: string, text: string): Promise<Response> {
-    if (!options.writable.includes(type))
-      return say(405, "fatal", "not-supported", `${type} cannot be created here`);
+  /** The resource that was sent, or why it is none. */
+  async function readBody(type: string, text: string): Promise<Resource | Response> {
     let body: Resource;
     try {
       body = JSON.parse(text) as Resource;
+    } catch {
+      return say(400, "fatal", "structure", "The content is not JSON", "59105");
+    }
+    try {
       if (body.resourceType !== type) throw new TypeError(`resourceType is not ${type}`);
       validateResource(body);
     } catch (error) {
-      if (error instanceof OperationOutcomeError) return fhirReply(error.outcome, 400);
-      return say(
-        400,
-        "fatal",
-        "structure",
-        error instanceof Error ? error.message : "not FHIR",
-        "59100",
-      );
+      const why =
+        error instanceof OperationOutcomeError ? error.outcome.issue[0]?.details?.text : undefined;
+      return say(400, "fatal", "structure", why ?? `The content is not a ${type}`, "59102");
     }
     const about = (body as { subject?: { reference?: string } }).subject?.reference;
     if (about?.startsWith("Patient/") && (await ask("GET", about)).status !== 200)
-      return say(400, "fatal", "not-found", "The subject is not a patient here", "59159");
+      return say(400, "fatal", "not-found", "The subject is not a patient here", "59144");
+    return body;
+  }
+
+  async function create(base: string, type: string, text: string): Promise<Response> {
+    if (!options.creatable.includes(type))
+      return say(405, "fatal", "not-supported", `${type} cannot be created here`);
+    await stored();
+    const body = await readBody(type, text);
+    if (body instanceof Response) return body;
     const { status, resource, result } = await ask("POST", type, body);
     if (status !== 201 || !resource) return fhirReply(result, status);
     return new Response(null, {
       status: 201,
       headers: { location: `${base}/${type}/${resource.id}` },
     });
+  }
+
+  async function update(type: string, id: string, request: Request): Promise<Response> {
+    if (!options.updatable.includes(type))
+      return say(405, "fatal", "not-supported", `${type} cannot be updated here`);
+    if ((await ask("GET", `${type}/${id}`)).status !== 200)
+      return say(404, "fatal", "not-found", "There is no such resource", "4102");
+    const body = await readBody(type, await request.text());
+    if (body instanceof Response) return body;
+    if (body.id !== id)
+      return say(400, "fatal", "structure", "The id is not that of the address", "59102");
+    const match = request.headers.get("if-match");
+    const { status, resource, result } = await ask(
+      "PUT",
+      `${type}/${id}`,
+      body,
+      match === null ? {} : { "if-match": match },
+    );
+    if (status !== 200 || !resource) return fhirReply(result, status);
+    return fhirReply(resource, 200, { etag: `W/"${resource.meta?.versionId}"` });
   }
 
   /** `path` is what follows the base: `Patient/123`. */
@@ -281,15 +307,19 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
         ? search(base, type, new URLSearchParams(await request.text()))
         : refused();
     if (method === "GET" && id !== undefined && rest.length === 0)
-      return may(type, "r") ? read(base, type, id) : refused();
+      return may(type, "r") ? read(base, type, id, accept.includes("fhir+json")) : refused();
     if (method === "POST" && id === undefined)
       return may(type, "c") ? create(base, type, await request.text()) : refused();
+    if (method === "PUT" && id !== undefined && rest.length === 0)
+      return may(type, "u") ? update(type, id, request) : refused();
     return say(405, "fatal", "not-supported", `${method} is not supported here`);
   }
 
   return {
     handle,
     say,
+    /** The id of a job that is under way. */
+    startExport: (types: readonly string[]) => exports.begin("", types),
     reset() {
       repository = undefined;
       sessions = new Map();

@@ -38,9 +38,9 @@ function segments(body: string) {
 }
 
 export const seeded = {
-  message: "SM1f0e8ae6ade43cb3c0ce4525424e404f",
+  message: "SM0123456789abcdef0123456789abcdef",
   reply: "SM00000000000000000000000000000002",
-  call: "CA00000000000000000000000000000001",
+  call: "CA0123456789abcdef0123456789abcdef",
 };
 
 type Message = Record<string, unknown> & {
