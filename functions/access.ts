@@ -19,6 +19,10 @@ export const permissions = {
   "integrations:execute": ["owner", "admin", "member"],
   "activity:read": ["owner", "admin", "member", "viewer"],
   "events:read": ["owner", "admin", "member", "viewer"],
+  "events:write": ["owner", "admin"],
+  "events:replay": ["owner", "admin", "member"],
+  "destinations:read": ["owner", "admin", "member", "viewer"],
+  "destinations:write": ["owner", "admin"],
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof permissions;
 

@@ -3,6 +3,7 @@ declare module "cloudflare:workers" {
   export abstract class DurableObject<Env = unknown> {
     protected ctx: DurableObjectState;
     protected env: Env;
+    alarm?(): Promise<void>;
     constructor(ctx: DurableObjectState, env: Env);
   }
 }

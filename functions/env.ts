@@ -5,15 +5,20 @@ import { Problem } from "../problem.ts";
 import { openVault, secretKeyRing, type Vault } from "./vault.ts";
 
 /** Messages of the queue `EVENTS`: a stored event that waits to be handled. */
-export type EventMessage = { orgId: string; eventId: string };
+export type EventMessage = { orgId: string; eventId: string; vendorId: string };
 /** Messages of the queue `CHECKS`: integrations that the clock has claimed. */
 export type CheckMessage = { checks: { orgId: string; integrationId: string }[] };
+
+/** Messages of the queue `DELIVERIES`: destinations whose timer the clock found overdue. */
+export type DeliveryMessage = { wake: { orgId: string; destinationId: string }[] };
 
 export type Bindings = {
   ASSETS: Fetcher;
   EVENTS: Queue<EventMessage>;
   CHECKS: Queue<CheckMessage>;
+  DELIVERIES: Queue<DeliveryMessage>;
   INTEGRATION: DurableObjectNamespace;
+  DESTINATION: DurableObjectNamespace;
 } & Record<string, unknown>;
 
 const Settings = z.object({

@@ -5,6 +5,7 @@ import { handleCron } from "./cron.ts";
 import { type Bindings, envOf } from "./env.ts";
 import { handleQueue } from "./queue.ts";
 
+export { DestinationObject } from "./destination-object.ts";
 export { IntegrationObject } from "./integration-object.ts";
 
 export default {

@@ -8,13 +8,14 @@ import { findIntegration, type Integration } from "../db/integrations.ts";
 import { OrgDb, runSystem } from "../db/org.ts";
 import { integrationFromRow } from "../db/rows.ts";
 import type { AnyVendor, WebhookEvent } from "../handlers/define.ts";
-import { loadVendor } from "../handlers/registry.ts";
+import { loadVendor, vendorId as currentId } from "../handlers/registry.ts";
 import { type Incoming, sha256Hex, type Verdict } from "../handlers/signature.ts";
 import { Problem } from "../problem.ts";
 import { clientIp } from "./access.ts";
 import { openIntegration, recall } from "./calls.ts";
 import { webhookToken } from "./credentials.ts";
 import type { Env } from "./env.ts";
+import type { StoredPayload } from "./envelope.ts";
 import { newApp } from "./http.ts";
 
 const largestBody = 6 * 1024 * 1024;
@@ -74,13 +75,33 @@ const reasons = {
   not_configured: "The integration has no webhook secret yet",
 } as const;
 
+/** Each event of a batch is stored with the whole body: beyond this the batch is one event. */
+const largestBatch = { events: 100, bytes: 8 * 1024 * 1024 };
+
 function readEvents(vendor: AnyVendor, incoming: Incoming): readonly WebhookEvent[] {
+  let events: readonly WebhookEvent[] = [];
   try {
-    return vendor.webhooks?.events(incoming) ?? [];
+    events = vendor.webhooks?.events(incoming) ?? [];
   } catch {
-    return [];
+    // Signed, and so it is kept, though its form is not one that we know.
   }
+  const [first = { type: "unknown" }] = events;
+  if (events.length < 2) return [first];
+  const { length } = events;
+  if (length <= largestBatch.events && length * incoming.body.length <= largestBatch.bytes)
+    return events;
+  return [{ type: events.every(({ type }) => type === first.type) ? first.type : "batch" }];
 }
+
+/** The query without what authenticates the vendor. */
+function keptQuery(search: string): { query?: string } {
+  const params = new URLSearchParams(search);
+  params.delete("token");
+  return params.size ? { query: `?${params}` } : {};
+}
+
+/** Postgres takes no NUL in a text. */
+const plain = (text: string, length: number) => text.replaceAll("\0", "").slice(0, length);
 
 /** The vendor's time, if it is one. */
 function timeOf(text: string | undefined): Date | undefined {
@@ -105,7 +126,9 @@ webhookRoutes.use(
  * database that does not answer is a 503, so that the vendor sends again.
  */
 webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async (c) => {
-  const { vendor_id: vendorId, integration_id: id } = c.req.param();
+  const receivedAt = new Date();
+  const { vendor_id: named, integration_id: id } = c.req.param();
+  const vendorId = currentId(named);
   const vendor = await loadVendor(vendorId);
   const { webhooks } = vendor ?? {};
   if (!vendor || !webhooks || !z.uuid().safeParse(id).success) throw new Problem("not_found");
@@ -139,15 +162,14 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
   }
 
   const bodyHash = await sha256Hex(incoming.body.length ? incoming.body : incoming.url);
-  const read = readEvents(vendor, incoming);
-  const events = read.length ? read : [{ type: "unknown" }];
+  const events = readEvents(vendor, incoming);
   const headers = Object.fromEntries(
     keptHeaders.flatMap((name) => {
       const value = incoming.headers.get(name);
       return value === null ? [] : [[name, value.slice(0, 500)]];
     }),
   );
-  const payload = { body: base64(incoming.body), ...(search ? { query: search } : {}) };
+  const payload: StoredPayload = { body: base64(incoming.body), ...keptQuery(search) };
   const statements = await Promise.all(
     events.map(async (event: WebhookEvent, index) => {
       const eventId = crypto.randomUUID();
@@ -155,9 +177,10 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
         id: eventId,
         integrationId: row.id,
         vendorId,
-        dedupKey: event.id?.slice(0, 300) || `sha256:${bodyHash}:${index}`,
-        type: event.type.slice(0, 200) || "unknown",
+        dedupKey: plain(event.id ?? "", 300) || `sha256:${bodyHash}:${index}`,
+        type: plain(event.type, 200) || "unknown",
         occurredAt: timeOf(event.occurredAt),
+        receivedAt,
         sizeBytes: incoming.body.length,
         headers,
         contentType: incoming.headers.get("content-type")?.slice(0, 200) ?? null,
@@ -170,11 +193,15 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
   const fresh = stored.flatMap(([one]) => (one?.inserted ? one.id : []));
   if (fresh.length)
     await c.env.EVENTS.sendBatch(
-      fresh.map((eventId) => ({ body: { orgId: row.orgId, eventId } })),
+      fresh.map((eventId) => ({ body: { orgId: row.orgId, eventId, vendorId } })),
     ).catch((error: unknown) => {
       // Stored is enough to acknowledge: the clock finds what the queue did not take.
       console.error(
-        JSON.stringify({ level: "error", message: "queue refused", error: String(error) }),
+        JSON.stringify({
+          level: "error",
+          message: "queue refused",
+          name: (error as Error).name,
+        }),
       );
     });
   return webhooks.reply?.() ?? c.json({ received: true });
