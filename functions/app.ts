@@ -1,3 +1,4 @@
+import type { MiddlewareHandler } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { cors } from "hono/cors";
 import { etag } from "hono/etag";
@@ -9,9 +10,12 @@ import { Problem } from "../problem.ts";
 import { activityRoutes } from "./activity.ts";
 import { capabilityRoutes } from "./capabilities.ts";
 import { checkRoutes } from "./checks.ts";
+import { deliveryRoutes } from "./deliveries.ts";
+import { destinationRoutes } from "./destinations.ts";
 import { envOf } from "./env.ts";
+import { eventRoutes } from "./events.ts";
 import { executeRoutes } from "./execute.ts";
-import { newApp, onError } from "./http.ts";
+import { type AppEnv, newApp, onError } from "./http.ts";
 import { integrationRoutes } from "./integrations.ts";
 import { describeApi } from "./openapi.ts";
 import { vendorRoutes } from "./vendors.ts";
@@ -85,14 +89,21 @@ root.use(
     },
   }),
 );
-root.use("/api/integrations/*", async function requireJson(c, next) {
+const requireJson: MiddlewareHandler<AppEnv> = async (c, next) => {
   const type = c.req.header("content-type");
   const length = c.req.header("content-length");
   const hasBody = c.req.raw.body !== null && length !== "0";
   if (hasBody && type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type))
     throw new Problem("unsupported_media_type", "Send the body as application/json");
   await next();
-});
+};
+for (const path of [
+  "/api/integrations/*",
+  "/api/events/*",
+  "/api/destinations/*",
+  "/api/deliveries/*",
+])
+  root.use(path, requireJson);
 
 /** The catalog changes only with a deployment. */
 root.use("/api/integrations/vendors/*", etag(), async function cache(c, next) {
@@ -111,6 +122,9 @@ root.on(["GET", "POST"], "/api/auth/*", async (c) => {
 export const app = root
   .route("/", webhookRoutes)
   .route("/", activityRoutes)
+  .route("/api/events", eventRoutes)
+  .route("/api/destinations", destinationRoutes)
+  .route("/api/deliveries", deliveryRoutes)
   .route("/api/integrations", vendorRoutes)
   .route("/api/integrations", checkRoutes)
   .route("/api/integrations", capabilityRoutes)

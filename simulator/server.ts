@@ -38,6 +38,8 @@ export type Simulator = {
     vendor: string,
     options: WebhookOptions & { times?: number },
   ) => Promise<SentWebhook[]>;
+  /** Requests to this host go on to a server of the test's own: the receiver of forwarded webhooks. */
+  forward: (host: string, url: string) => void;
   /** Seeded state, no faults, no recorded requests. */
   reset: () => void;
   close: () => Promise<void>;
@@ -74,6 +76,7 @@ async function serve(
 ): Promise<Simulator> {
   const faults = newFaults();
   const closing = new AbortController();
+  const forwards = new Map<string, string>();
   let requests: RecordedRequest[] = [];
 
   const simulationOf = (vendor: string) => {
@@ -115,8 +118,25 @@ async function serve(
     return { ...outcome, response };
   }
 
+  async function forwardTo(target: string, url: URL, received: Received): Promise<Outcome> {
+    const { method, headers, body } = received;
+    try {
+      const response = await fetch(target + url.pathname + url.search, {
+        method,
+        headers,
+        redirect: "manual",
+        body: method === "GET" || method === "HEAD" ? null : body,
+      });
+      return { kind: "reply", response: new Response(response.body, response) };
+    } catch {
+      return { kind: "reset" };
+    }
+  }
+
   /** Several vendors may share a host (a token server); the one that knows the caller answers. */
   async function route(url: URL, received: Received): Promise<Outcome> {
+    const target = forwards.get(url.host);
+    if (target !== undefined) return forwardTo(target, url, received);
     const candidates = [...vendors.keys()].filter((id) =>
       simulationOf(id).hosts.includes(url.host),
     );
@@ -155,6 +175,7 @@ async function serve(
     clearFaults: (vendor) => faults.clear(vendor),
     requests: (vendor) => (vendor ? requests.filter((r) => r.vendor === vendor) : requests),
     sendWebhook,
+    forward: (host, url) => void forwards.set(host, url.replace(/\/+$/, "")),
     reset() {
       faults.clear();
       requests = [];
@@ -204,6 +225,8 @@ const WebhookOrder = Vendor.extend({
   times: z.number().int().min(1).max(100).default(1),
 });
 
+const ForwardOrder = z.object({ host: z.string().min(1), url: z.url() });
+
 type Controlled = Omit<Simulator, "url" | "port" | "fetch" | "close">;
 
 /** What tests and the demo do to the vendors: `/_simulator/faults`, `requests`, `webhooks`, `reset`. */
@@ -243,6 +266,11 @@ async function control(simulator: Controlled, { method, target, headers, body }:
             fault: request.fault ?? null,
           })),
         );
+      case "POST forward": {
+        const { host, url } = ForwardOrder.parse(sent);
+        simulator.forward(host, url);
+        return Response.json({ ok: true }, { status: 201 });
+      }
       case "POST webhooks": {
         const { vendor, ...order } = WebhookOrder.parse(sent);
         const replies = await simulator.sendWebhook(vendor, order);
