@@ -43,11 +43,18 @@ async function decrypt(
   return new Uint8Array(await crypto.subtle.decrypt(algorithm, key, ct));
 }
 
-/** Keys held as Worker secrets: `KEY_1`, `KEY_2`…, 32 bytes in base64 each; the highest is current. */
+type Secret = string | { get(): Promise<string> };
+const isSecret = (value: unknown): value is Secret =>
+  typeof value === "string" || (value instanceof Object && "get" in value);
+
+/**
+ * Keys held as Worker secrets or in Cloudflare's Secrets Store (a binding with `get`): `KEY_1`,
+ * `KEY_2`…, 32 bytes in base64 each; the highest is current.
+ */
 export function secretKeyRing(secrets: Readonly<Record<string, unknown>>): KeyRing {
-  const keys = new Map<string, string>();
+  const keys = new Map<string, Secret>();
   for (const [name, value] of Object.entries(secrets))
-    if (/^KEY_\d+$/.test(name) && typeof value === "string") keys.set(name, value);
+    if (/^KEY_\d+$/.test(name) && isSecret(value)) keys.set(name, value);
   const [current] = [...keys.keys()].sort((a, b) => Number(b.slice(4)) - Number(a.slice(4)));
   if (!current) throw new Error("No key-encryption key: set the secret KEY_1");
   const imported = new Map<string, Promise<CryptoKey>>();
@@ -55,7 +62,14 @@ export function secretKeyRing(secrets: Readonly<Record<string, unknown>>): KeyRi
     const secret = keys.get(name);
     if (!secret) throw new Error(`The key-encryption key ${name} is not configured`);
     let promise = imported.get(name);
-    if (!promise) imported.set(name, (promise = importKey(fromBase64(secret))));
+    if (!promise) {
+      promise = Promise.resolve(typeof secret === "string" ? secret : secret.get()).then((text) =>
+        importKey(fromBase64(text)),
+      );
+      imported.set(name, promise);
+      // A store that did not answer is asked again.
+      promise.catch(() => imported.delete(name));
+    }
     return promise;
   };
   return {
@@ -77,6 +91,9 @@ export function openVault(ring: KeyRing) {
   const aad = ({ orgId, id }: Owner, version: number) => `${orgId}|${id}|${version}`;
 
   return {
+    /** The name of the key that new envelopes are wrapped by. */
+    currentKek: ring.current,
+
     async seal(owner: Owner, value: unknown, version = 1): Promise<Envelope> {
       const dataKey = crypto.getRandomValues(new Uint8Array(32));
       const plain = encode(JSON.stringify(value));
