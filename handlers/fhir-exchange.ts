@@ -6,6 +6,7 @@ import { operation } from "./define.ts";
 import { parseRetryAfter } from "./failure.ts";
 import {
   anything,
+  exampleSearch,
   FhirId,
   type FhirServer,
   paged,
@@ -13,6 +14,7 @@ import {
   readResource,
   search,
   TypeName,
+  versionOf,
   writeResource,
 } from "./fhir.ts";
 
@@ -58,7 +60,7 @@ export const resourceOperations = <C>(server: FhirServer<C> = {}) => ({
       params: { type: "Practitioner", query: { family: "Nguyen" }, limit: 5 },
       wire: [
         {
-          request: `GET ${server.prefix ?? ""}/Practitioner?family=Nguyen&_count=5${server.exampleQuery ?? ""}`,
+          request: exampleSearch(server, "Practitioner", { family: "Nguyen" }, 5),
           reply: {
             resourceType: "Bundle",
             type: "searchset",
@@ -103,18 +105,23 @@ export const createOperations = <C>(server: FhirServer<C>, types: Types) => ({
   }),
 });
 
-export const updateOperations = <C>(server: FhirServer<C>, types: Types) => ({
+const Version = z.string().regex(/^[\w.-]{1,64}$/);
+
+/** `versioned`: the server takes a change only of the version that it names. */
+export const updateOperations = <C>(
+  server: FhirServer<C>,
+  types: Types,
+  concurrency: "versioned" | "free" = "free",
+) => ({
   updateResource: operation({
     title: "Replace a resource",
     description: `Of these types, where the organization allows it: ${types.join(", ")}. With \`version\` only if it has not changed since.`,
     effect: "write",
-    idempotent: true,
+    // Sent twice, the second of two versioned updates is refused, whatever became of the first.
+    idempotent: concurrency === "free",
     params: z.object({
       resource: z.looseObject({ resourceType: z.enum(types), id: FhirId }),
-      version: z
-        .string()
-        .regex(/^[\w.-]{1,64}$/)
-        .optional(),
+      version: concurrency === "versioned" ? Version : Version.optional(),
     }),
     result: z.object({ id: z.string(), version: z.string().optional() }),
     example: {
@@ -129,6 +136,55 @@ export const updateOperations = <C>(server: FhirServer<C>, types: Types) => ({
       result: { id: "old1", version: "2" },
     },
     run: (api, { resource, version }) => writeResource(api, server, "PUT", resource, version),
+  }),
+});
+
+const Change = z.object({
+  op: z.enum(["add", "remove", "replace", "test"]),
+  path: z.string().regex(/^\/\S{0,200}$/, "Use a JSON pointer such as /status"),
+  value: z.unknown().optional(),
+});
+
+/** JSON Patch (RFC 6902) of the version that the caller has read. */
+export const patchOperations = <C>(server: FhirServer<C>, types: Types) => ({
+  patchResource: operation({
+    title: "Change parts of a resource",
+    description: `Of these types, where the organization allows it: ${types.join(", ")}. Each has its own list of paths that may be changed, such as \`/status\`.`,
+    effect: "write",
+    params: z.object({
+      type: z.enum(types),
+      id: FhirId,
+      version: Version,
+      changes: z.array(Change).min(1).max(50),
+    }),
+    result: z.object({ id: z.string(), version: z.string().optional() }),
+    example: {
+      params: {
+        type: types[0],
+        id: "apt1",
+        version: "1",
+        changes: [{ op: "replace", path: "/status", value: "cancelled" }],
+      },
+      wire: [
+        {
+          request: `PATCH ${server.prefix ?? ""}/${types[0]}/apt1`,
+          headers: { etag: 'W/"2"' },
+          reply: "",
+        },
+      ],
+      result: { id: "apt1", version: "2" },
+    },
+    async run(api, { type, id, version, changes }) {
+      const response = await api.send("PATCH", `${server.prefix ?? ""}/{type}/{id}`, {
+        path: { type, id },
+        body: JSON.stringify(changes),
+        headers: {
+          "content-type": "application/json-patch+json",
+          "if-match": `W/"${version}"`,
+        },
+      });
+      return { id, version: versionOf(response) };
+    },
   }),
 });
 

@@ -24,6 +24,8 @@ import {
   slot,
 } from "./fhir-resources.ts";
 import {
+  between,
+  exampleSearch,
   FhirId,
   type FhirServer,
   paged,
@@ -32,6 +34,7 @@ import {
   type Query,
   readOne,
   search,
+  takes,
 } from "./fhir.ts";
 
 /**
@@ -46,11 +49,6 @@ const bundle = (type: string, query: string, ...resources: object[]) => ({
   entry: resources.map((resource) => ({ resource, search: { mode: "match" } })),
 });
 
-/** `date=ge…` and `date=le…`, as hl7.org/fhir/R4/search.html#prefix says. */
-const between = (from: unknown, to: unknown) => {
-  const limits = [from && `ge${String(from)}`, to && `le${String(to)}`];
-  return limits.filter((limit) => typeof limit === "string");
-};
 const Day = z.iso.date();
 
 const examplePatient = {
@@ -93,11 +91,12 @@ export const patientOperations = <C>(server: FhirServer<C> = {}) => ({
         birthDate: Day.optional(),
         identifier: z.string().min(1).optional(),
         gender: z.enum(["male", "female", "other", "unknown"]).optional(),
-        telecom: z.string().min(1).optional(),
+        ...(takes(server, "Patient", "telecom") && { telecom: z.string().min(1).optional() }),
         ...paging,
       })
       .refine(
-        (p) => p.cursor ?? p.family ?? p.given ?? p.birthDate ?? p.identifier ?? p.telecom,
+        ({ cursor, family, given, birthDate, identifier, ...p }) =>
+          cursor ?? family ?? given ?? birthDate ?? identifier ?? ("telecom" in p && p.telecom),
         "Give something to search by",
       ),
     result: z.object({ patients: z.array(Patient), ...paged }),
@@ -105,7 +104,12 @@ export const patientOperations = <C>(server: FhirServer<C> = {}) => ({
       params: { family: "Lopez", birthDate: "1987-09-12", limit: 10 },
       wire: [
         {
-          request: `GET ${server.prefix ?? ""}/Patient?family=Lopez&birthdate=1987-09-12&_count=10${server.exampleQuery ?? ""}`,
+          request: exampleSearch(
+            server,
+            "Patient",
+            { family: "Lopez", birthdate: "1987-09-12" },
+            10,
+          ),
           reply: {
             ...bundle("Patient", "family=Lopez", examplePatient),
             link: [{ relation: "next", url: "Patient?session=1&page=2" }],
@@ -115,7 +119,7 @@ export const patientOperations = <C>(server: FhirServer<C> = {}) => ({
       result: { patients: [normalPatient], total: 1, next: "/Patient?session=1&page=2" },
     },
     async run(api, { birthDate: birthdate, limit, cursor, raw, ...given }, values: C) {
-      const query = { ...given, birthdate };
+      const query = { ...given, birthdate } as Query;
       const { found, page } = await search(api, server, values, patient, query, {
         limit,
         cursor,
@@ -156,7 +160,10 @@ export const appointmentOperations = <C>(server: FhirServer<C> = {}) => ({
       params: { patient: whose, from: "2026-11-23", to: "2026-12-31" },
       wire: [
         {
-          request: `GET ${server.prefix ?? ""}/Appointment?patient=${whose}&date=ge2026-11-23&date=le2026-12-31&_count=50${server.exampleQuery ?? ""}`,
+          request: exampleSearch(server, "Appointment", {
+            patient: whose,
+            date: between(server, "2026-11-23", "2026-12-31"),
+          }),
           reply: bundle("Appointment", `patient=${whose}`, {
             resourceType: "Appointment",
             id: "apt1",
@@ -191,7 +198,7 @@ export const appointmentOperations = <C>(server: FhirServer<C> = {}) => ({
       },
     },
     async run(api, { patient: id, from, to, status, ...rest }, values: C) {
-      const query = { patient: id, date: between(from, to), status };
+      const query = { patient: id, date: between(server, from, to), status };
       const { found, page } = await search(api, server, values, appointment, query, rest);
       return { appointments: found, ...page };
     },
@@ -215,7 +222,11 @@ export const slotOperations = <C>(server: FhirServer<C> = {}) => ({
       params: { schedule: "sch1", from: "2026-11-24" },
       wire: [
         {
-          request: `GET ${server.prefix ?? ""}/Slot?schedule=sch1&start=ge2026-11-24&status=free&_count=50${server.exampleQuery ?? ""}`,
+          request: exampleSearch(server, "Slot", {
+            schedule: "sch1",
+            start: between(server, "2026-11-24", undefined),
+            status: "free",
+          }),
           reply: bundle("Slot", "schedule=sch1", {
             resourceType: "Slot",
             id: "slot1",
@@ -243,7 +254,7 @@ export const slotOperations = <C>(server: FhirServer<C> = {}) => ({
       const query = {
         schedule,
         "service-type": serviceType,
-        start: between(from, to),
+        start: between(server, from, to),
         status,
       };
       const { found, page } = await search(api, server, values, slot, query, rest);
@@ -263,7 +274,7 @@ type ChartSearch<S extends z.ZodType, R extends object> = {
   filters: Readonly<Record<string, { as: string; schema: z.ZodType }>>;
   /** The search parameter that `from` and `to` limit. */
   date?: string;
-  example: { params: object; query: string; resource: object; result: object };
+  example: { params: Readonly<Record<string, string>>; resource: object; result: object };
 };
 
 /** A search in one patient's chart. */
@@ -271,9 +282,21 @@ function chartSearch<C, S extends z.ZodType, R extends object>(
   server: FhirServer<C>,
   spec: ChartSearch<S, R>,
 ) {
-  const { key, reading, filters, date, example } = spec;
-  const schemas = Object.entries(filters).map(([name, { schema }]) => [name, schema.optional()]);
-  const { query, resource } = example;
+  const { key, reading, date, example } = spec;
+  const filters = Object.entries(spec.filters).filter(([, { as }]) =>
+    takes(server, reading.type, as),
+  );
+  const schemas = filters.map(([name, { schema }]) => [name, schema.optional()]);
+  const asQuery = (given: Readonly<Record<string, unknown>>) => {
+    const query: Record<string, Query[string]> = { patient: String(given["patient"]) };
+    for (const [name, { as }] of filters)
+      if (given[name] !== undefined) query[as] = String(given[name]);
+    if (date) query[date] = between(server, given["from"], given["to"]);
+    return query;
+  };
+  const known = ["from", "to", ...filters.map(([name]) => name)];
+  const shown = Object.entries(example.params).filter(([name]) => known.includes(name));
+  const exampleParams = { patient: whose, ...Object.fromEntries(shown) };
   return operation({
     title: spec.title,
     ...(spec.description && { description: spec.description }),
@@ -286,22 +309,18 @@ function chartSearch<C, S extends z.ZodType, R extends object>(
     }),
     result: z.object({ [key]: z.array(spec.normalized), ...paged }),
     example: {
-      params: { patient: whose, ...example.params },
+      params: exampleParams,
       wire: [
         {
-          request: `GET ${server.prefix ?? ""}/${reading.type}?patient=${whose}${query}&_count=50${server.exampleQuery ?? ""}`,
-          reply: bundle(reading.type, `patient=${whose}${query}`, resource),
+          request: exampleSearch(server, reading.type, asQuery(exampleParams)),
+          reply: bundle(reading.type, `patient=${whose}`, example.resource),
         },
       ],
       result: { [key]: [example.result], total: 1 },
     },
     async run(api: Api, params, values: C) {
       const given = params as Paging & Record<string, unknown>;
-      const asked: Record<string, Query[string]> = { patient: String(given["patient"]) };
-      for (const [name, { as }] of Object.entries(filters))
-        if (given[name] !== undefined) asked[as] = String(given[name]);
-      if (date) asked[date] = between(given["from"], given["to"]);
-      const { found, page } = await search(api, server, values, reading, asked, given);
+      const { found, page } = await search(api, server, values, reading, asQuery(given), given);
       return { [key]: found, ...page };
     },
   });
@@ -320,7 +339,6 @@ export const chartOperations = <C>(server: FhirServer<C> = {}) => ({
     date: "date",
     example: {
       params: { from: "2026-01-01" },
-      query: "&date=ge2026-01-01",
       resource: {
         resourceType: "Encounter",
         id: "enc1",
@@ -364,7 +382,6 @@ export const chartOperations = <C>(server: FhirServer<C> = {}) => ({
     date: "date",
     example: {
       params: { category: "laboratory" },
-      query: "&category=laboratory",
       resource: {
         resourceType: "Observation",
         id: "obs1",
@@ -402,7 +419,6 @@ export const chartOperations = <C>(server: FhirServer<C> = {}) => ({
     },
     example: {
       params: { clinicalStatus: "active" },
-      query: "&clinical-status=active",
       resource: {
         resourceType: "Condition",
         id: "con1",
@@ -433,7 +449,6 @@ export const chartOperations = <C>(server: FhirServer<C> = {}) => ({
     },
     example: {
       params: { status: "active" },
-      query: "&status=active",
       resource: {
         resourceType: "MedicationRequest",
         id: "med1",
@@ -463,7 +478,6 @@ export const chartOperations = <C>(server: FhirServer<C> = {}) => ({
     filters: { clinicalStatus: { as: "clinical-status", schema: Token } },
     example: {
       params: {},
-      query: "",
       resource: {
         resourceType: "AllergyIntolerance",
         id: "alg1",
@@ -498,7 +512,6 @@ export const chartOperations = <C>(server: FhirServer<C> = {}) => ({
     date: "date",
     example: {
       params: { category: "clinical-note" },
-      query: "&category=clinical-note",
       resource: {
         resourceType: "DocumentReference",
         id: "doc1",

@@ -13,6 +13,12 @@ export type FhirServer<C> = {
   always?: (values: C) => Readonly<Record<string, string>>;
   /** What `always` adds for the example values, as it stands in the examples' addresses: `&a=b`. */
   exampleQuery?: string;
+  /** Search parameters of ours that a type lacks there: `{ Condition: ["clinical-status"] }`. */
+  lacks?: Readonly<Record<string, readonly string[]>>;
+  /** The server's own names of search parameters: `{ telecom: "phone" }`. */
+  names?: Readonly<Record<string, string>>;
+  /** `instant`: a limit needs a time, and a range its two ends as `ge` and `lt`. Days are then UTC. */
+  days?: "date" | "instant";
 };
 
 export type Query = NonNullable<Call["query"]>;
@@ -123,6 +129,47 @@ function parse<S extends z.ZodType>(schema: S, resource: unknown, type: string):
   throw new VendorFailure("unexpected_reply", `A ${type} of the reply was not understood`);
 }
 
+/** Whether a search of the type takes the parameter, by the standard's name. */
+export const takes = <C>({ lacks }: FhirServer<C>, type: string, parameter: string) =>
+  !lacks?.[type]?.includes(parameter);
+
+const dayAfter = (day: string) => new Date(Date.parse(day) + 86_400_000).toISOString().slice(0, 10);
+
+/** The days `from` to `to`, both included, as hl7.org/fhir/R4/search.html#prefix says. */
+export function between<C>({ days }: FhirServer<C>, from: unknown, to: unknown): string[] {
+  const limits: [string, unknown][] =
+    days === "instant"
+      ? [
+          ["ge", from && `${String(from)}T00:00:00.000Z`],
+          ["lt", to && `${dayAfter(String(to))}T00:00:00.000Z`],
+        ]
+      : [
+          ["ge", from],
+          ["le", to],
+        ];
+  return limits.flatMap(([prefix, day]) => (day ? [prefix + String(day)] : []));
+}
+
+/** A query under the server's names, with what it always wants and, where it takes that, a page size. */
+function spell<C>(server: FhirServer<C>, values: C, type: string, query: Query, limit: number) {
+  const { names = {}, always } = server;
+  const named = Object.entries(query).map(([name, value]) => [names[name] ?? name, value]);
+  const count = takes(server, type, "_count") ? { _count: limit } : {};
+  return { ...(Object.fromEntries(named) as Query), ...always?.(values), ...count };
+}
+
+/** As `spell`, for the addresses of examples. */
+export function exampleSearch<C>(server: FhirServer<C>, type: string, query: Query, limit = 50) {
+  const { prefix = "", names = {}, exampleQuery = "" } = server;
+  const all = { ...query, ...(takes(server, type, "_count") && { _count: String(limit) }) };
+  const pairs = Object.entries(all).flatMap(([name, value]) =>
+    [value ?? []]
+      .flat()
+      .map((each) => `${names[name] ?? name}=${encodeURIComponent(String(each))}`),
+  );
+  return `GET ${prefix}/${type}?${pairs.join("&")}${exampleQuery}`;
+}
+
 /** Parts of every search operation. */
 export const paging = {
   limit: z.number().int().min(1).max(100).default(50),
@@ -154,7 +201,7 @@ export async function search<C, S extends z.ZodType, R extends object>(
     cursor === undefined
       ? await api.get(`${server.prefix ?? ""}/{type}`, Bundle, {
           path: { type },
-          query: { ...query, ...server.always?.(values), _count: limit },
+          query: spell(server, values, type, query, limit),
         })
       : await api.next(pageUrl(cursor, root), Bundle);
   const resources = (bundle.entry ?? []).flatMap(({ resource }) =>
@@ -202,6 +249,9 @@ export const anything = (type: string): Reading<typeof Resource, { resource: Res
   read: (resource) => ({ resource }),
 });
 
+export const versionOf = (response: Response) =>
+  /^(?:W\/)?"(.*)"$/.exec(response.headers.get("etag") ?? "")?.[1];
+
 /** Creates (`POST`), or replaces by its id (`PUT`). Servers answer with the resource, its address, or both. */
 export async function writeResource<C>(
   api: Api,
@@ -222,11 +272,10 @@ export async function writeResource<C>(
   const location = response.headers.get("location") ?? response.headers.get("content-location");
   const [, createdId, historyVersion] =
     new RegExp(`${type}/([^/?#]+)(?:/_history/([^/?#]+))?`).exec(location ?? "") ?? [];
-  const version = /^(?:W\/)?"(.*)"$/.exec(response.headers.get("etag") ?? "")?.[1];
   const found = same?.id ?? createdId ?? (method === "PUT" ? id : undefined);
   if (found === undefined)
     throw new VendorFailure("unexpected_reply", "The server did not say what it created", {
       mayHaveHappened: true,
     });
-  return { id: found, version: version ?? historyVersion };
+  return { id: found, version: versionOf(response) ?? historyVersion };
 }
