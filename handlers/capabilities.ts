@@ -86,6 +86,22 @@ export function chooseModel(
 /** A recording as base64: about 26 MB, since a Worker holds it in memory twice. */
 export const Recording = z.base64().min(1).max(35_000_000);
 
+/** For vendors that fetch a recording themselves: `audio`, or the `url` where they find it. */
+export const recording = {
+  audio: Recording.optional(),
+  url: z
+    .url({ protocol: /^https$/ })
+    .max(2000)
+    .optional(),
+  fileName: z.string().max(200).optional(),
+};
+type Given = { audio?: string | undefined; url?: string | undefined };
+/** What `.refine()` takes. */
+export const oneRecording: [(given: Given) => boolean, { path: string[]; message: string }] = [
+  ({ audio, url }) => (audio === undefined) !== (url === undefined),
+  { path: ["audio"], message: "Give either `audio` or `url`" },
+];
+
 export const bytesOfBase64 = (text: string): Uint8Array<ArrayBuffer> =>
   Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 
