@@ -1,0 +1,163 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+import type { Browser } from "playwright-core";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+
+import { demo, seed } from "../../scripts/seed.ts";
+import { root } from "../../scripts/worker.ts";
+import { call, startWorld, type World } from "../../scripts/world.ts";
+import { openBrowser } from "./browser.ts";
+import { expectAccessible, expectNoSideways, signIn, themes, visit, widths } from "./visitor.ts";
+
+let world: World;
+let browser: Browser;
+let origin: string;
+let integrationId: string;
+
+beforeAll(async () => {
+  [world, browser] = await Promise.all([startWorld("pglite"), openBrowser()]);
+  await seed(world.database.url, world.database.endpoint);
+  origin = world.url.replace("127.0.0.1", "localhost");
+  const added = await call(
+    `${world.url}/api/integrations`,
+    "POST",
+    {
+      vendor_id: "twilio",
+      environment: "production",
+      enabled: true,
+      credentials: world.simulator.simulation("twilio").credentials,
+    },
+    { authorization: `Bearer ${demo.apiKey}` },
+  );
+  expect(added.status).toBe(201);
+  integrationId = (added.body.data as { id: string }).id;
+});
+afterAll(async () => {
+  await browser?.close();
+  await world?.stop();
+});
+
+const openPages = ["/", "/?q=zzzz", "/vendors/twilio/", "/sign-in/", "/sign-up/", "/problems/"];
+const ownPages = (): string[] => [
+  "/",
+  "/integrations/",
+  ...["overview", "try", "activity", "webhooks", "settings"].map(
+    (section) => `/integrations/view/?id=${integrationId}&section=${section}`,
+  ),
+  "/activity/",
+];
+
+const looks = themes.flatMap((theme) => Object.values(widths).map((width) => ({ theme, width })));
+
+describe.each(looks)("at $width, $theme", (look) => {
+  test("pages for everybody are accessible, fit and log no error", async () => {
+    const { page, troubles, leave } = await visit(browser, origin, look);
+    for (const path of [...openPages, "/no/such/page"]) {
+      await page.goto(path);
+      await page.waitForLoadState("networkidle");
+      await expectAccessible(page, path);
+      await expectNoSideways(page, path);
+    }
+    expect(troubles).toEqual([]);
+    await leave();
+  });
+
+  test("pages for members are accessible, fit and log no error", async () => {
+    const { page, troubles, leave } = await visit(browser, origin, look);
+    await signIn(page);
+    for (const path of ownPages()) {
+      await page.goto(path);
+      await page.waitForLoadState("networkidle");
+      await expectAccessible(page, path);
+      await expectNoSideways(page, path);
+    }
+    expect(troubles).toEqual([]);
+    await leave();
+  });
+});
+
+test("an address that leads nowhere is a 404 with a page of ours", async () => {
+  const reply = await fetch(`${origin}/no/such/page`);
+  expect(reply.status).toBe(404);
+  expect(await reply.text()).toContain("There is nothing here");
+  expect(reply.headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+});
+
+test("static pages carry the security headers, and hashed files are kept for a year", async () => {
+  const page = await fetch(`${origin}/`);
+  const policy = page.headers.get("content-security-policy");
+  expect(policy).toContain("default-src 'none'");
+  expect(policy).toContain("script-src 'self'");
+  expect(policy).not.toContain("unsafe");
+  expect(page.headers.get("strict-transport-security")).toContain("max-age=63072000");
+  expect(page.headers.get("x-content-type-options")).toBe("nosniff");
+  expect(page.headers.get("referrer-policy")).toBe("no-referrer");
+  expect(page.headers.get("permissions-policy")).toContain("camera=()");
+  expect(page.headers.get("cache-control")).not.toContain("immutable");
+  const file = /\/_astro\/[\w.-]+\.js/.exec(await page.text())?.[0];
+  const script = await fetch(origin + file);
+  expect(script.headers.get("cache-control")).toBe("public, max-age=31536000, immutable");
+});
+
+test("security.txt names a contact and has not expired", async () => {
+  const reply = await fetch(`${origin}/.well-known/security.txt`);
+  expect(reply.headers.get("content-type")).toMatch(/^text\/plain/);
+  const text = await reply.text();
+  expect(text).toMatch(/^Contact: (mailto:|https:)/m);
+  expect(Date.parse(/^Expires: (.*)$/m.exec(text)?.[1] ?? "")).toBeGreaterThan(Date.now());
+});
+
+test("no built page holds an inline script, an inline style or a handler", () => {
+  const built = join(root, "dist/site");
+  const pages = readdirSync(built, { recursive: true, encoding: "utf8" }).filter((file) =>
+    file.endsWith(".html"),
+  );
+  expect(pages.length).toBeGreaterThan(20);
+  for (const file of pages) {
+    const html = readFileSync(join(built, file), "utf8");
+    expect(html, file).not.toMatch(/<script(?![^>]*\ssrc=)[^>]*>/);
+    expect(html, file).not.toMatch(/<style|\sstyle=|\son[a-z]+="/);
+  }
+});
+
+test("the drawer works with the keyboard alone, and gives the focus back", async () => {
+  const { page, troubles, leave } = await visit(browser, origin);
+  await signIn(page);
+  await page.goto("/");
+  await page.keyboard.press("/");
+  await page.keyboard.type("stripe");
+  const opener = page.getByRole("button", { name: "Configure Stripe" });
+  for (let i = 0; i < 12 && !(await opener.evaluate((e) => e.matches(":focus"))); i++)
+    await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  const drawer = page.getByRole("dialog");
+  await drawer.getByRole("heading", { name: "Configure Stripe" }).waitFor();
+  const focused = () => page.evaluate<string>("document.activeElement.id");
+  const values = world.simulator.simulation("stripe").credentials;
+  const action = drawer.locator(".drawer-foot .button-primary");
+  for (let steps = 0; steps < 60; steps++) {
+    if (await drawer.getByText(/is saved/).isVisible()) break;
+    await page.keyboard.press("Tab");
+    const value = values[(await focused()).replace(/^field-/, "")];
+    if (value !== undefined && (await page.locator(":focus").inputValue()) === "")
+      await page.keyboard.type(String(value));
+    if (!(await action.evaluate((e) => e.matches(":focus")))) continue;
+    await page.keyboard.press("Enter");
+    await page.waitForFunction("!document.querySelector('.drawer-foot .spinner')");
+  }
+  await drawer.getByText("Stripe is saved").waitFor();
+  for (let i = 0; i < 40; i++) {
+    await page.keyboard.press("Tab");
+    expect(
+      await page.evaluate(
+        "document.querySelector('dialog').contains(document.activeElement) || document.activeElement === document.body",
+      ),
+    ).toBe(true);
+  }
+  await page.keyboard.press("Escape");
+  await drawer.waitFor({ state: "detached" });
+  await expect.poll(() => page.evaluate("document.activeElement.dataset.configure")).toBe("stripe");
+  expect(troubles).toEqual([]);
+  await leave();
+});

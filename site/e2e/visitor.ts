@@ -1,0 +1,78 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+
+import type { Browser, BrowserContext, Page } from "playwright-core";
+import { expect } from "vitest";
+
+import { demo } from "../../scripts/seed.ts";
+import { root } from "../../scripts/worker.ts";
+
+const axe = await readFile(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
+
+export const widths = { desktop: 1440, phone: 390 } as const;
+export const themes = ["light", "dark"] as const;
+export type Look = { width?: number; theme?: (typeof themes)[number] };
+
+export type Visitor = {
+  context: BrowserContext;
+  page: Page;
+  /** What went wrong unasked: console errors, exceptions, failed requests, broken policies. */
+  troubles: string[];
+  leave(): Promise<void>;
+};
+
+/** Problem documents are answers that the page expects; the browser logs them all the same. */
+const isAnswer = (text: string) => /^Failed to load resource: .* status of 4\d\d/.test(text);
+
+export async function visit(browser: Browser, origin: string, look: Look = {}): Promise<Visitor> {
+  const context = await browser.newContext({
+    baseURL: origin,
+    viewport: { width: look.width ?? widths.desktop, height: 900 },
+    colorScheme: look.theme ?? "light",
+    reducedMotion: "reduce",
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
+  const page = await context.newPage();
+  page.setDefaultTimeout(15_000);
+  const troubles: string[] = [];
+  page.on("console", (message) => {
+    if (message.type() === "error" && !isAnswer(message.text())) troubles.push(message.text());
+  });
+  page.on("pageerror", (error) => troubles.push(String(error)));
+  page.on("response", (response) => {
+    if (response.status() >= 500) troubles.push(`${response.status()} ${response.url()}`);
+  });
+  return { context, page, troubles, leave: () => context.close() };
+}
+
+export async function signIn(page: Page, who: { email: string; password: string } = demo) {
+  await page.goto("/sign-in/");
+  await page.getByLabel("Work email").fill(who.email);
+  await page.getByLabel("Password").fill(who.password);
+  await page.getByRole("button", { name: "Sign in" }).click();
+  await page.getByRole("button", { name: /^Account:/ }).waitFor();
+}
+
+type AxeResult = {
+  violations: { id: string; help: string; nodes: { target: unknown; failureSummary?: string }[] }[];
+};
+
+/** Runs axe over what is on the screen and expects nothing to be wrong. */
+export async function expectAccessible(page: Page, what: string): Promise<void> {
+  await page.evaluate(axe);
+  const { violations } = await page.evaluate<AxeResult>(
+    "axe.run(document, { resultTypes: ['violations'] })",
+  );
+  const found = violations.flatMap(({ id, help, nodes }) =>
+    nodes.map(({ target, failureSummary }) => `${id} (${help}): ${target} ${failureSummary ?? ""}`),
+  );
+  expect(found, what).toEqual([]);
+}
+
+/** The page is not wider than the screen. */
+export async function expectNoSideways(page: Page, what: string): Promise<void> {
+  const wider = await page.evaluate<number>(
+    "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+  );
+  expect(wider, `${what} scrolls sideways`).toBeLessThanOrEqual(0);
+}
