@@ -1,4 +1,4 @@
-import { and, eq, lt, sql } from "drizzle-orm";
+import { and, eq, lt, type SQL, sql } from "drizzle-orm";
 import type { OrgDb } from "./org.ts";
 import { type Envelope, idempotencyKeys as keys } from "./schema.ts";
 
@@ -32,6 +32,9 @@ export const takeOverKey = (db: OrgDb, id: string, staleSeconds: number) =>
 
 export const settleKey = (db: OrgDb, id: string, status: number, answer: Envelope) =>
   db.update(keys, { status, answer }, eq(keys.id, id));
+
+/** Over all orgs; run by `runSystem`. */
+export const purgeKeys: SQL = sql`delete from idempotency_keys where expires_at < now()`;
 
 /** Nothing happened: the same key may be used again. */
 export const releaseKey = (db: OrgDb, id: string) => db.delete(keys, eq(keys.id, id));

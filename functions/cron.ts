@@ -1,17 +1,31 @@
 import { openClient } from "../db/client.ts";
+import { purgeKeys } from "../db/idempotency.ts";
 import { claimDue } from "../db/integrations.ts";
 import { runSystem } from "../db/org.ts";
 import { checkEverySeconds } from "./checks.ts";
 import type { Env } from "./env.ts";
 import { sweep } from "./forwarding.ts";
+import { rotate } from "./rotation.ts";
 
 const checksPerMessage = 6;
 const claimedAtOnce = 600;
 
 /** Every minute. What fails in one part does not keep the other from its work. */
 export async function handleCron(env: Env): Promise<void> {
-  const parts = await Promise.allSettled([claimChecks(env), sweep(env)]);
+  const parts = await Promise.allSettled([claimChecks(env), sweep(env), keepHouse(env)]);
   for (const part of parts) if (part.status === "rejected") throw part.reason;
+}
+
+/** Once an hour: what has expired goes, and envelopes of an older key move to the newest. */
+async function keepHouse(env: Env, now = new Date()): Promise<void> {
+  if (now.getUTCMinutes() !== 7) return;
+  const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
+  await runSystem(client, purgeKeys);
+  for (let left = true, moved = 0; left && moved < 5_000; ) {
+    const step = await rotate(client, env.vault, { limit: 200 });
+    left = step.left && step.moved > 0;
+    moved += step.moved;
+  }
 }
 
 /** Claims the integrations that are due for a check and hands them to the queue. */

@@ -2,7 +2,8 @@ import type { DurableObjectNamespace, Fetcher, Queue } from "@cloudflare/workers
 import * as z from "zod";
 
 import { Problem } from "../problem.ts";
-import { openVault, secretKeyRing, type Vault } from "./vault.ts";
+import { openKeyRing } from "./key-rings.ts";
+import { openVault, type Vault } from "./vault.ts";
 
 /** Messages of the queue `EVENTS`: a stored event that waits to be handled. */
 export type EventMessage = { orgId: string; eventId: string; vendorId: string };
@@ -29,7 +30,8 @@ const Settings = z.object({
   PUBLIC_URL: z.url().transform((url) => url.replace(/\/+$/, "")),
   AUTH_SECRET: z.string().min(32),
   URL_TOKEN_SECRET: z.string().min(32),
-  KEY_1: z.base64(),
+  /** Which ring wraps new data keys: see functions/key-rings.ts for the settings of each. */
+  KEY_RING: z.enum(["secrets", "aws-kms", "vault"]).default("secrets"),
   /** Comma-separated origins that may call the API from a browser. */
   ALLOWED_ORIGINS: z.string().default(""),
   /** Development and tests only: vendors' traffic goes to the simulator. */
@@ -53,7 +55,7 @@ export function envOf(bindings: Bindings): Env {
     }
     const allowedOrigins = result.data.ALLOWED_ORIGINS.split(",").flatMap((o) => o.trim() || []);
     const settings = { ...result.data, allowedOrigins };
-    env = { ...bindings, settings, vault: openVault(secretKeyRing(bindings)) };
+    env = { ...bindings, settings, vault: openVault(openKeyRing(bindings)) };
     parsed.set(bindings, env);
   }
   return env;
