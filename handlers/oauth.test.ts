@@ -201,6 +201,19 @@ describe("what token endpoints answer", () => {
     });
   });
 
+  test("is named by the vendor where a standard code means something else there", async () => {
+    const forScopes = (code: string) =>
+      fetchClientCredentials(clientOf("basic"), fhir, {
+        wire: replying({ error: "invalid_grant" }, 400),
+        failure: () => ({ cause: "forbidden", code, message: "A scope is not allowed" }),
+      });
+    expect(await failureOf(forScopes("invalid_grant"))).toMatchObject({
+      failure: "forbidden",
+      message: "A scope is not allowed (invalid_grant)",
+    });
+    expect(await failureOf(forScopes("another"))).toMatchObject({ failure: "credentials_expired" });
+  });
+
   test.each(["http://idp.example/token", "https://10.0.0.1/token", "https://localhost/token", "x"])(
     "sends no secret to %s",
     async (tokenUrl) => {

@@ -107,7 +107,11 @@ function tokenFailure(status: number, headers: Headers, text: string, outlet: Ou
     readable = false;
   }
   const nowMs = (outlet.now ?? Date.now)();
-  const read: ReadFailure = (reply) => standardFailure(reply) ?? outlet.failure?.(reply);
+  const read: ReadFailure = (reply) => {
+    const [standard, own] = [standardFailure(reply), outlet.failure?.(reply)];
+    // What the vendor says of that very code is closer to what it means there.
+    return own?.cause && own.code === standard?.code ? own : (standard ?? own);
+  };
   const failure = failureOf({ status, headers, body }, { read, safe: true, nowMs });
   const unexplained = status === 400 || status === 404 || status === 422;
   return failure && !readable && unexplained ? notUnderstood(status) : failure;
