@@ -267,6 +267,47 @@ describe("guardedFetch", () => {
     expect(asked).toBe(1);
   });
 
+  test("follows a read to another public host where it may, and takes no credential there", async () => {
+    const seen: [string | undefined, object][] = [];
+    const wire = await serve((request, response) => {
+      seen.push([request.url, request.headers]);
+      if (request.url === "/api.twilio.com/x")
+        response.writeHead(307, { location: "https://files.evil.net/f?signature=1" });
+      response.end("file");
+    });
+    const headers = {
+      authorization: "Bearer t",
+      accept: "text/plain",
+      cookie: "a=b",
+      "x-key": "k",
+    };
+    const away = guardedFetch({ ...get, headers }, { wire, hosts, redirectsAway: true });
+    expect(await (await away).text()).toBe("file");
+    const [, [at, received] = []] = seen;
+    expect(at).toBe("/files.evil.net/f?signature=1");
+    expect(received).toMatchObject({ accept: "text/plain" });
+    for (const name of ["authorization", "cookie", "x-key"])
+      expect(received).not.toHaveProperty(name);
+  });
+
+  test.each(["http://files.evil.net/", "https://169.254.169.254/", "https://localhost/"])(
+    "does not follow a read that may go anywhere to %s",
+    async (location) => {
+      const wire = await serve((_request, response) => response.writeHead(307, { location }).end());
+      const away = guardedFetch(get, { wire, hosts, redirectsAway: true });
+      expect(await failureOf(away)).toMatchObject({ failure: "unexpected_reply" });
+    },
+  );
+
+  test("looks up the host that a read was redirected to", async () => {
+    const wire = await serve((_request, response) =>
+      response.writeHead(307, { location: "https://rebound.evil.net/" }).end(),
+    );
+    const resolve = async (host: string) => [host.startsWith("rebound") ? "10.0.0.1" : "1.1.1.1"];
+    const away = guardedFetch(get, { wire, hosts, resolve, redirectsAway: true });
+    expect(await failureOf(away)).toMatchObject({ failure: "invalid_request" });
+  });
+
   test.each([
     [302, true],
     [307, false],

@@ -27,6 +27,8 @@ export type Limits = {
   /** No size cap and no total timeout for a body that is not JSON; `idleMs` limits the wait for each chunk. */
   streaming?: boolean | undefined;
   idleMs?: number | undefined;
+  /** A read may be redirected to any public host; of our headers only `accept` goes there. */
+  redirectsAway?: boolean | undefined;
   signal?: AbortSignal | undefined;
 };
 
@@ -202,11 +204,16 @@ function redirectTarget(response: Response, from: URL, limits: Limits, safe: boo
       mayHaveHappened: !safe && response.status < 307,
     });
   if (!location) throw refuse("The vendor redirected to nowhere");
+  const away = location.host !== from.host;
+  const hosts = limits.redirectsAway ? ["*"] : limits.hosts;
   // Credentials may sit in any header, so none is carried to another host.
-  if (location.host !== from.host || whyRefused(location, limits.hosts))
+  if ((away && !limits.redirectsAway) || whyRefused(location, hosts))
     throw refuse("The vendor redirected to another host");
-  return location;
+  return { location, away };
 }
+
+const forStrangers = (headers: Headers) =>
+  new Headers({ accept: headers.get("accept") ?? "*/*", "user-agent": userAgent });
 
 /**
  * The one way out for every URL that a vendor file or a tenant supplies. Throws `VendorFailure`;
@@ -214,7 +221,7 @@ function redirectTarget(response: Response, from: URL, limits: Limits, safe: boo
  */
 export async function guardedFetch(outgoing: Outgoing, limits: Limits): Promise<Response> {
   const { method, body } = outgoing;
-  const headers = new Headers(outgoing.headers);
+  let headers = new Headers(outgoing.headers);
   if (!headers.has("user-agent")) headers.set("user-agent", userAgent);
   const { streaming = false, idleMs = defaultIdleMs, maxBytes = defaultMaxBytes } = limits;
   const readsOnly = method === "GET" || method === "HEAD";
@@ -244,7 +251,8 @@ export async function guardedFetch(outgoing: Outgoing, limits: Limits): Promise<
             vendorStatus: response.status,
             mayHaveHappened: !safe && response.status < 307,
           });
-        url = target;
+        url = target.location;
+        if (target.away) headers = forStrangers(headers);
         continue;
       }
       if (!response.body) watch.finish();
