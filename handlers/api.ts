@@ -44,6 +44,10 @@ export type Auth =
       privateKey: string;
       keyId?: string | undefined;
       algorithm: "RS384" | "ES384";
+      /** A key that we hold for the org, by its kid: it signs instead of `privateKey`, by its own algorithm. */
+      heldKey?: string | undefined;
+      /** Where the vendor takes no other. */
+      onlyAlgorithm?: "RS384" | "ES384";
       scope: string;
     }
   | {
@@ -91,7 +95,12 @@ export type Call = {
   timeoutMs?: number;
   /** Of the reply; 10 MB unless given. */
   maxBytes?: number;
+  /** A redirect may lead to any public host, where no credential and no other header of ours goes. */
+  redirectsAway?: boolean;
 };
+
+/** A signing key that we hold for an org: see functions/signing-keys.ts. */
+export type HeldKey = { privateKey: string; keyId: string; algorithm: "RS384" | "ES384" };
 
 /**
  * A vendor, bound to one integration. Paths are templates: `{accountSid}` is taken from `call.path`,
@@ -141,6 +150,8 @@ export type ConnectOptions = {
   tokens?: Tokens | undefined;
   /** Fetches an access token for the stored grant of an `authorization_code` vendor. */
   grant?: ((auth: AuthorizationCode) => Promise<Token>) | undefined;
+  /** Asked only when a token is fetched. Throws `VendorFailure` where the org has no such key in use. */
+  heldKey?: ((kid: string) => Promise<HeldKey>) | undefined;
   now?: (() => number) | undefined;
   random?: (() => number) | undefined;
   sleep?: ((ms: number) => Promise<void>) | undefined;
@@ -237,6 +248,7 @@ function open(options: ConnectOptions, manner: Manner) {
     },
     anonymous: () => open(options, { auth: { kind: "none" }, safe: true }).api,
     grant: options.grant,
+    heldKey: options.heldKey,
   });
 
   async function inspect(response: Response, safe: boolean, typed: boolean): Promise<Reply> {
@@ -296,7 +308,8 @@ function open(options: ConnectOptions, manner: Manner) {
       {
         wire,
         hosts: place().hosts,
-        resolve: place().anyHost ? options.resolve : undefined,
+        resolve: place().anyHost || call.redirectsAway ? options.resolve : undefined,
+        redirectsAway: call.redirectsAway,
         streaming: manner.streaming,
         maxBytes: call.maxBytes,
         signal,

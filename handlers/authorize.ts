@@ -1,7 +1,8 @@
 import { VendorFailure } from "../problem.ts";
-import type { Api, Auth } from "./api.ts";
+import type { Api, Auth, HeldKey } from "./api.ts";
 import {
   type AuthorizationCode,
+  type BackendServices,
   fetchBackendServices,
   fetchClientCredentials,
   type Outlet,
@@ -34,6 +35,7 @@ type Means = {
   /** The vendor without credentials, for a session's login call. */
   anonymous: () => Api;
   grant: ((auth: AuthorizationCode) => Promise<Token>) | undefined;
+  heldKey: ((kid: string) => Promise<HeldKey>) | undefined;
 };
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
@@ -49,13 +51,25 @@ async function signJwt({ token }: Extract<Auth, { kind: "signed_jwt" }>, nowMs: 
   }
 }
 
+async function withHeldKey(auth: BackendServices, fetchKey: Means["heldKey"]) {
+  if (auth.heldKey === undefined) return auth;
+  if (!fetchKey)
+    throw new VendorFailure("credentials_rejected", "No signing keys are held for this call");
+  const held = await fetchKey(auth.heldKey);
+  const { onlyAlgorithm: only } = auth;
+  if (only && held.algorithm !== only)
+    throw new VendorFailure("invalid_request", `This vendor takes keys for ${only} only`);
+  return { ...auth, ...held };
+}
+
 /** Turns credentials into the headers of a request; `query` and `aws_sigv4` act on the request itself. */
 export function authorizer(means: Means): Authorizer {
-  const { auth, identity, baseUrl, tokens, now, outlet, anonymous, grant } = means;
+  const { auth, identity, baseUrl, tokens, now, outlet, anonymous, grant, heldKey } = means;
 
   async function fetchToken(): Promise<Token> {
     if (auth.kind === "client_credentials") return fetchClientCredentials(auth, baseUrl(), outlet);
-    if (auth.kind === "private_key_jwt") return fetchBackendServices(auth, baseUrl(), outlet);
+    if (auth.kind === "private_key_jwt")
+      return fetchBackendServices(await withHeldKey(auth, heldKey), baseUrl(), outlet);
     if (auth.kind === "session") {
       const { headers, expiresInSeconds } = await auth.login(anonymous());
       const expiresAt = now() + expiresInSeconds * 1_000;
