@@ -31,7 +31,6 @@ export const setRetention = (
 const undeliveredDays = 14;
 /** Hashes and ids stay at least this long: longer than any vendor repeats a webhook. */
 const dedupDays = 90;
-const unsettled = sql`state not in ('delivered', 'canceled')`;
 
 /** Over all orgs, by `runSystem`: payloads whose time has come, and events that nobody needs any more. */
 export const purge = (limit: number): SQL[] => [
@@ -46,18 +45,15 @@ export const purge = (limit: number): SQL[] => [
     update deliveries v set state = 'dead', last_cause = 'expired', updated_at = now()
     from late where v.id = late.id`,
   sql`with due as (
-      select id, org_id, received_at from events
+      select id from events e
       where payload is not null and purge_at <= now() and status <> 'received'
+        and not exists (select 1 from deliveries v
+          where v.event_id = e.id and v.state not in ('delivered', 'canceled')
+            and (v.state <> 'dead'
+              or e.received_at >= now() - make_interval(days => ${undeliveredDays}::int)))
       order by purge_at limit ${limit} for update skip locked
-    ), kept as (
-      select id from due where exists (select 1 from deliveries v
-        where v.event_id = due.id and (v.${unsettled}
-          and (v.state <> 'dead' or due.received_at >= now() - make_interval(days => ${undeliveredDays}::int))))
-    ), later as (
-      update events e set purge_at = now() + interval '1 hour' from kept where e.id = kept.id
     ), gone as (
-      update events e set payload = null from due
-      where e.id = due.id and e.id not in (select id from kept) returning e.id
+      update events e set payload = null from due where e.id = due.id returning e.id
     )
     update delivery_attempts a set excerpt = null from gone, deliveries v
     where v.event_id = gone.id and a.delivery_id = v.id and a.excerpt is not null`,
