@@ -10,11 +10,12 @@ import {
   summarizeIntegrations,
 } from "../db/integrations.ts";
 import type { OrgDb } from "../db/org.ts";
+import { advice } from "../handlers/advice.ts";
 import { connectApi } from "../handlers/api.ts";
 import { type AnyVendor, environmentNames } from "../handlers/define.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import { loadVendor, vendorId } from "../handlers/registry.ts";
-import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
+import { Problem, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { connection, openIntegration, type Target } from "./calls.ts";
 import { configure, openValues, webhookUrl } from "./credentials.ts";
@@ -26,20 +27,6 @@ export type Probe = {
   success: boolean;
   message: string;
   report: z.infer<typeof TestReport>;
-};
-
-/** What to do about each cause, in words for the person who set the integration up. */
-const advice: Record<VendorCause, string> = {
-  credentials_rejected:
-    "Check that the credentials were copied whole and belong to this environment.",
-  credentials_expired: "Create new credentials at the vendor and save them here.",
-  forbidden: "Give these credentials the permissions that this integration needs.",
-  not_found: "Check the address and the account or tenant id.",
-  rate_limited: "The vendor asks us to slow down; try again in a little while.",
-  vendor_unavailable: "Check the address; otherwise wait until the vendor is back.",
-  timeout: "Try again; the vendor may be slow just now.",
-  unexpected_reply: "Check that the address is the API's own and not a web page or proxy.",
-  invalid_request: "Check the configuration values.",
 };
 
 /** Runs the vendor's own test and reports; a failure of the vendor is a result, never an exception. */
@@ -64,7 +51,7 @@ export async function probe(
     if (!(error instanceof VendorFailure)) throw error;
     return {
       success: false,
-      message: `${error.message.replace(/\.?$/, ".")} ${advice[error.failure]}`,
+      message: `${error.message.replace(/\.?$/, ".")} ${advice[error.failure].action}`,
       report: { latency_ms: latency(), account: null, checked: [], cause: error.failure },
     };
   }

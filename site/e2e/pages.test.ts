@@ -137,7 +137,7 @@ test("the drawer works with the keyboard alone, and gives the focus back", async
   const values = world.simulator.simulation("stripe").credentials;
   const action = drawer.locator(".drawer-foot .button-primary");
   for (let steps = 0; steps < 60; steps++) {
-    if (await drawer.getByText(/is saved/).isVisible()) break;
+    if (await drawer.getByText("Stripe is saved").isVisible()) break;
     await page.keyboard.press("Tab");
     const value = values[(await focused()).replace(/^field-/, "")];
     if (value !== undefined && (await page.locator(":focus").inputValue()) === "")

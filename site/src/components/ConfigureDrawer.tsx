@@ -1,8 +1,10 @@
 import { useEffect, useState } from "preact/hooks";
 
 import type { VendorDetail } from "../../../handlers/catalog.ts";
+import type { FieldValue } from "../../../handlers/fields.ts";
 import {
   ApiProblem,
+  demoCredentials,
   getIntegration,
   type Integration,
   listIntegrations,
@@ -30,23 +32,30 @@ type Props = {
   onChanged: () => void;
   onClose: () => void;
 };
-type Loaded = { vendor: VendorDetail; entry: CatalogEntry | undefined; rows: Integration[] };
+type Loaded = {
+  vendor: VendorDetail;
+  entry: CatalogEntry | undefined;
+  rows: Integration[];
+  demo: Record<string, FieldValue> | undefined;
+};
 type View =
   | { kind: "pick" }
   | { kind: "form"; stored: Stored | undefined }
   | { kind: "saved"; row: Tested };
 
 async function load(vendorId: string): Promise<Loaded> {
-  const [reply, catalog, owned] = await Promise.all([
+  const [reply, catalog, owned, demo] = await Promise.all([
     patientFetch(`/vendors/${vendorId}.json`),
     loadCatalog(),
     listIntegrations(),
+    demoCredentials(vendorId),
   ]);
   if (!reply.ok) throw new ApiProblem("unknown_vendor", "There is no such vendor.");
   return {
     vendor: await reply.json(),
     entry: catalog.get(vendorId),
     rows: owned.filter((row) => row.vendor_id === vendorId),
+    demo,
   };
 }
 
@@ -147,6 +156,7 @@ export function ConfigureDrawer({ vendorId, orgId, integrationId, onChanged, onC
           vendor={loaded.vendor}
           orgId={orgId}
           stored={view.stored}
+          demo={loaded.demo}
           taken={loaded.rows.map((row) => row.environment)}
           onClose={onClose}
           onSaved={(row) => {

@@ -16,6 +16,7 @@ import {
 import {
   changedCredentials,
   type Complaints,
+  type Entered,
   endpointComplaint,
   fieldsShown,
   parseForm,
@@ -36,6 +37,8 @@ type Props = {
   vendor: VendorDetail;
   orgId: string;
   stored: Stored | undefined;
+  /** Values that the simulated vendor accepts, in development. */
+  demo: Entered | undefined;
   taken: readonly EnvironmentName[];
   onSaved: (row: Tested) => void;
   onClose: () => void;
@@ -67,7 +70,7 @@ const endpointField = (example: string): FieldView => ({
   example,
 });
 
-export function ConfigureForm({ vendor, orgId, stored, taken, onSaved, onClose }: Props) {
+export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onClose }: Props) {
   const screens = screensOf(vendor);
   const free = vendor.environments.find((name) => !taken.includes(name));
   const [original, setOriginal] = useState(stored);
@@ -218,6 +221,15 @@ export function ConfigureForm({ vendor, orgId, stored, taken, onSaved, onClose }
       setValues({ ...startingValues(vendor.steps, latest.data.credentials), ...mine });
     });
 
+  function fillIn(from: Entered) {
+    touched.current = true;
+    const filled = { ...values, ...from };
+    setValues(filled);
+    setChosen(startingChoices(vendor.steps, filled));
+    if (details?.endpoint_example) setEndpoint(details.endpoint_example);
+    setComplaints({});
+  }
+
   function resume(from: Draft) {
     touched.current = true;
     setEnvironment(taken.includes(from.environment) ? environment : from.environment);
@@ -289,6 +301,11 @@ export function ConfigureForm({ vendor, orgId, stored, taken, onSaved, onClose }
             <p class="quiet">
               <Prose text={screen.steps[0].description} />
             </p>
+          )}
+          {demo && at === 0 && !stored && (
+            <button type="button" class="button-link small" onClick={() => fillIn(demo)}>
+              Fill in with demo values
+            </button>
           )}
           {screen?.verify && screens.length > 1 && (
             <p class="quiet">

@@ -12,6 +12,7 @@ import {
 } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
 import { openDrawer } from "../lib/drawer.tsx";
+import { may } from "../lib/roles.ts";
 import { environmentLabels } from "../lib/status.ts";
 import { ago, fullTime } from "../lib/time.ts";
 import { loadCatalog } from "../lib/vendor-names.ts";
@@ -119,7 +120,9 @@ function IntegrationView({ row, vendor, catalog, onRow, onReload }: ViewProps) {
         <Overview row={row} vendor={vendor} result={result} testing={testing} onRow={onRow} />
       ),
     },
-    { id: "try", label: "Try it", body: () => <TryOperation vendor={vendor} row={row} /> },
+    ...(may("integrations:execute")
+      ? [{ id: "try", label: "Try it", body: () => <TryOperation vendor={vendor} row={row} /> }]
+      : []),
     {
       id: "activity",
       label: "Activity",
@@ -159,24 +162,32 @@ function IntegrationView({ row, vendor, catalog, onRow, onReload }: ViewProps) {
           </p>
         </div>
         <div class="row">
-          <Switch
-            label={`${vendor.name} is on`}
-            on={row.enabled}
-            busy={busy}
-            onChange={(on) => void toggle(row, on)}
-          />
-          <button
-            type="button"
-            class="button button-plain"
-            aria-disabled={testing}
-            onClick={() => !testing && void test()}
-          >
-            {testing ? <span class="spinner" /> : <Icon name="play" size={14} />}
-            {testing ? "Testing" : "Test now"}
-          </button>
-          <button type="button" class="button button-plain" onClick={edit}>
-            <Icon name="edit" size={14} /> Edit
-          </button>
+          {may("integrations:write") ? (
+            <Switch
+              label={`${vendor.name} is on`}
+              on={row.enabled}
+              busy={busy}
+              onChange={(on) => void toggle(row, on)}
+            />
+          ) : (
+            <span class="badge badge-line">{row.enabled ? "On" : "Off"}</span>
+          )}
+          {may("integrations:test") && (
+            <button
+              type="button"
+              class="button button-plain"
+              aria-disabled={testing}
+              onClick={() => !testing && void test()}
+            >
+              {testing ? <span class="spinner" /> : <Icon name="play" size={14} />}
+              {testing ? "Testing" : "Test now"}
+            </button>
+          )}
+          {may("integrations:write") && (
+            <button type="button" class="button button-plain" onClick={edit}>
+              <Icon name="edit" size={14} /> Edit
+            </button>
+          )}
         </div>
       </header>
       <Tabs label={`${vendor.name}, sections`} sections={sections} />
@@ -306,9 +317,11 @@ function Settings({ row, vendor, onEdit, onDelete }: SettingsProps) {
     <div class="stack view-section">
       <div class="row">
         <h2>Configuration</h2>
-        <button type="button" class="button button-plain button-small end" onClick={onEdit}>
-          <Icon name="edit" size={14} /> Edit
-        </button>
+        {may("integrations:write") && (
+          <button type="button" class="button button-plain button-small end" onClick={onEdit}>
+            <Icon name="edit" size={14} /> Edit
+          </button>
+        )}
       </div>
       <dl class="review">
         <div>
@@ -330,17 +343,19 @@ function Settings({ row, vendor, onEdit, onDelete }: SettingsProps) {
           </div>
         ))}
       </dl>
-      <div class="danger-zone">
-        <div>
-          <h3>Delete this integration</h3>
-          <p class="quiet">
-            Erases its credentials. Calls through it and webhooks to it fail from then on.
-          </p>
+      {may("integrations:write") && (
+        <div class="danger-zone">
+          <div>
+            <h3>Delete this integration</h3>
+            <p class="quiet">
+              Erases its credentials. Calls through it and webhooks to it fail from then on.
+            </p>
+          </div>
+          <button type="button" class="button button-danger" onClick={onDelete}>
+            Delete {vendor.name}
+          </button>
         </div>
-        <button type="button" class="button button-danger" onClick={onDelete}>
-          Delete {vendor.name}
-        </button>
-      </div>
+      )}
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { announce } from "../lib/announce.tsx";
 import { getIntegration, type Integration, testIntegration, type TestResult } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
+import { may } from "../lib/roles.ts";
 import { environmentLabels, shownStatus } from "../lib/status.ts";
 import { ago, fullTime } from "../lib/time.ts";
 import { copy, isMasked } from "./CopyField.tsx";
@@ -70,34 +71,44 @@ export function IntegrationRow({ row, entry, onRow, onEdit, onGone }: Props) {
             {row.last_tested_at ? `Checked ${ago(row.last_tested_at)}` : "Never checked"}
           </span>
         </div>
-        <Switch
-          label={`${full} is on`}
-          on={row.enabled}
-          busy={busy}
-          onChange={(on) => void toggle(row, on)}
-        />
+        {may("integrations:write") ? (
+          <Switch
+            label={`${full} is on`}
+            on={row.enabled}
+            busy={busy}
+            onChange={(on) => void toggle(row, on)}
+          />
+        ) : (
+          <span class="badge badge-line">{row.enabled ? "On" : "Off"}</span>
+        )}
         <div class="line-actions">
-          <button
-            type="button"
-            class="button button-plain button-small"
-            aria-label={`${testing ? "Testing" : "Test now"}: ${full}`}
-            aria-disabled={testing}
-            onClick={() => !testing && void test()}
-          >
-            {testing ? <span class="spinner" /> : <Icon name="play" size={13} />}
-            {testing ? "Testing" : "Test now"}
-          </button>
+          {may("integrations:test") && (
+            <button
+              type="button"
+              class="button button-plain button-small"
+              aria-label={`${testing ? "Testing" : "Test now"}: ${full}`}
+              aria-disabled={testing}
+              onClick={() => !testing && void test()}
+            >
+              {testing ? <span class="spinner" /> : <Icon name="play" size={13} />}
+              {testing ? "Testing" : "Test now"}
+            </button>
+          )}
           <Menu
             label={`More for ${full}`}
             faceClass="button button-quiet button-small button-icon"
             face={<Icon name="more" size={18} />}
           >
-            <button type="button" role="menuitem" tabIndex={-1} onClick={onEdit}>
-              <Icon name="edit" /> Edit
-            </button>
-            <a role="menuitem" tabIndex={-1} href={`${address}&section=try`}>
-              <Icon name="bolt" /> Try an operation
-            </a>
+            {may("integrations:write") && (
+              <button type="button" role="menuitem" tabIndex={-1} onClick={onEdit}>
+                <Icon name="edit" /> Edit
+              </button>
+            )}
+            {may("integrations:execute") && (
+              <a role="menuitem" tabIndex={-1} href={`${address}&section=try`}>
+                <Icon name="bolt" /> Try an operation
+              </a>
+            )}
             <a role="menuitem" tabIndex={-1} href={`${address}&section=activity`}>
               <Icon name="activity" /> Activity
             </a>
@@ -111,16 +122,18 @@ export function IntegrationRow({ row, entry, onRow, onEdit, onGone }: Props) {
                 <Icon name="copy" /> Copy webhook URL
               </button>
             )}
-            <hr />
-            <button
-              type="button"
-              role="menuitem"
-              tabIndex={-1}
-              class="danger"
-              onClick={() => setDeleting(true)}
-            >
-              <Icon name="trash" /> Delete
-            </button>
+            {may("integrations:write") && <hr />}
+            {may("integrations:write") && (
+              <button
+                type="button"
+                role="menuitem"
+                tabIndex={-1}
+                class="danger"
+                onClick={() => setDeleting(true)}
+              >
+                <Icon name="trash" /> Delete
+              </button>
+            )}
           </Menu>
         </div>
       </div>

@@ -4,6 +4,7 @@ import { announce } from "../lib/announce.tsx";
 import { checkAll, type HealthStatus, type Integration, listIntegrations } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
 import { openDrawer } from "../lib/drawer.tsx";
+import { may } from "../lib/roles.ts";
 import { shownStatus, statuses } from "../lib/status.ts";
 import { loadCatalog } from "../lib/vendor-names.ts";
 import { Icon, type IconName } from "./Icon.tsx";
@@ -61,7 +62,11 @@ export function IntegrationsPage() {
   if (rows.length === 0)
     return (
       <Empty icon="grid" title="No integrations yet">
-        <p>Choose a vendor, try it in its sandbox, and switch it on when the test passes.</p>
+        <p>
+          {may("integrations:write")
+            ? "Choose a vendor, try it in its sandbox, and switch it on when the test passes."
+            : "An owner or admin of your organization can configure the first one."}
+        </p>
         <div class="row">
           <a class="button button-primary" href="/">
             Browse the marketplace
@@ -115,15 +120,17 @@ export function IntegrationsPage() {
             </option>
           ))}
         </select>
-        <button
-          type="button"
-          class="button button-plain"
-          aria-disabled={checking}
-          onClick={() => !checking && void check()}
-        >
-          {checking ? <span class="spinner" /> : <Icon name="refresh" />}
-          {checking ? "Checking" : "Check all now"}
-        </button>
+        {may("integrations:test") && (
+          <button
+            type="button"
+            class="button button-plain"
+            aria-disabled={checking}
+            onClick={() => !checking && void check()}
+          >
+            {checking ? <span class="spinner" /> : <Icon name="refresh" />}
+            {checking ? "Checking" : "Check all now"}
+          </button>
+        )}
       </div>
       <p class="hidden-text" role="status">
         {wanted || status ? `${shown.length} shown` : ""}

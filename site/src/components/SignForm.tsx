@@ -49,7 +49,7 @@ const requirements: Record<string, (value: string) => string | undefined> = {
   email: (value) =>
     /^\S+@\S+\.\S+$/.test(value) ? undefined : "Enter an email address such as mara@clinic.org",
   password: (value) => (value ? undefined : "A password is required"),
-  "new-password": (value) => (value.length >= 8 ? undefined : "Use at least 8 characters"),
+  "new-password": (value) => (value.length >= 12 ? undefined : "Use at least 12 characters"),
   organization: (value) => (value ? undefined : "The organization's name is required"),
 };
 
@@ -140,7 +140,7 @@ export const SignUpForm = () => (
         label: "Password",
         type: "password",
         autocomplete: "new-password",
-        help: "At least 8 characters.",
+        help: "At least 12 characters.",
       },
       ...(joining()
         ? []

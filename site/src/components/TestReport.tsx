@@ -1,5 +1,5 @@
+import { advice } from "../../../handlers/advice.ts";
 import { vendorCauses } from "../../../problem.ts";
-import { advice } from "../lib/advice.ts";
 import { causeOf, type TestResult } from "../lib/api.ts";
 import { Icon } from "./Icon.tsx";
 

@@ -7,6 +7,7 @@ import {
   type Integration,
   type UsageMapping,
 } from "../lib/api.ts";
+import { may } from "../lib/roles.ts";
 import { Icon } from "./Icon.tsx";
 import { messageOf } from "./States.tsx";
 import { Switch } from "./Switch.tsx";
@@ -57,6 +58,19 @@ export function Workflows({ row, onRow }: Props) {
     if (added) setWorkflow("");
   }
 
+  if (!may("integrations:write"))
+    return mappings.length ? (
+      <ul class="pick">
+        {mappings.map((each) => (
+          <li key={each.id}>
+            <span>{each.workflow}</span>
+            <span class="badge badge-line">{each.enabled ? "On" : "Off"}</span>
+          </li>
+        ))}
+      </ul>
+    ) : (
+      <p class="quiet">None yet.</p>
+    );
   return (
     <div class="stack">
       {mappings.length > 0 && (

@@ -1,5 +1,6 @@
 import { type ClientResponse, hc } from "hono/client";
 
+import type { ActivityType } from "../../../db/activity.ts";
 import type { App } from "../../../functions/app.ts";
 import type { FieldValue } from "../../../handlers/fields.ts";
 import { type Issue, type ProblemCode, type VendorCause, vendorCauses } from "../../../problem.ts";
@@ -181,6 +182,21 @@ export const testDraft = (draft: Draft, integrationId?: string): Promise<TestRes
     }),
   );
 
+/** Made-up values that the simulated vendor accepts; undefined where there is no simulator. */
+export async function demoCredentials(
+  vendorId: string,
+): Promise<Record<string, FieldValue> | undefined> {
+  // Production is always https, and would answer 404.
+  if (location.protocol === "https:") return undefined;
+  const place = routes.vendors[":vendor_id"]["demo-credentials"];
+  try {
+    return (await answer(place.$get({ param: { vendor_id: vendorId } }))).data;
+  } catch (error) {
+    if (error instanceof ApiProblem && error.status === 404) return undefined;
+    throw error;
+  }
+}
+
 export const checkAll = () => answer(routes.health.check.$post());
 
 /** An operation's result; of one that streams, the text or, of other content, its type and size. */
@@ -212,9 +228,21 @@ export const activityTypes = {
   webhook_received: "Webhook received",
   webhook_rejected: "Webhook rejected",
   health_changed: "Status changed",
+  destination_created: "Destination added",
+  destination_updated: "Destination changed",
+  destination_deleted: "Destination deleted",
+  destination_disabled: "Destination disabled",
+  destination_tested: "Destination tested",
+  secret_rotated: "Secret rotated",
+  breaker_opened: "Deliveries held back",
+  breaker_closed: "Deliveries go out again",
+  delivery_dead: "Delivery given up",
+  events_replayed: "Events sent again",
+  payload_opened: "Payload opened",
+  retention_changed: "Retention changed",
   exported: "Exported",
   imported: "Imported",
-} as const;
+} as const satisfies Record<ActivityType, string>;
 
 export type ActivityFilter = {
   activity_type?: keyof typeof activityTypes;

@@ -1,8 +1,9 @@
 import { ApiProblem, patientFetch } from "./api.ts";
+import { type Role, setRole } from "./roles.ts";
 
 export type User = { id: string; name: string; email: string };
 export type Org = { id: string; name: string; slug: string };
-export type Session = { user: User; orgId: string | null };
+export type Session = { user: User; orgId: string | null; role: Role | null };
 
 async function auth<T>(path: string, body?: unknown): Promise<T> {
   const response = await patientFetch(
@@ -37,7 +38,15 @@ export const listOrgs = () => auth<Org[]>("/organization/list");
 export const selectOrg = (organizationId: string) =>
   auth<Org>("/organization/set-active", { organizationId });
 
+const readRole = () =>
+  auth<{ role: Role }>("/organization/get-active-member-role").then(
+    ({ role }) => role,
+    () => null,
+  );
+
 async function readSession(): Promise<Session | null> {
+  // Whoever was signed in a moment ago most likely still is: both are asked at once.
+  const early = document.documentElement.dataset["account"] === "in" ? readRole() : undefined;
   const reply = await auth<{
     user: User;
     session: { activeOrganizationId?: string | null };
@@ -50,7 +59,9 @@ async function readSession(): Promise<Session | null> {
     const [first] = await listOrgs();
     if (first) orgId = (await selectOrg(first.id)).id;
   }
-  return { user: reply.user, orgId };
+  const role = orgId ? ((await early) ?? (await readRole())) : null;
+  setRole(role);
+  return { user: reply.user, orgId, role };
 }
 
 let session: Promise<Session | null> | undefined;

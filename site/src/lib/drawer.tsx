@@ -3,6 +3,7 @@ import { render } from "preact";
 import { announce } from "./announce.tsx";
 import { signInAddress } from "./api.ts";
 import { getSession } from "./auth.ts";
+import { may } from "./roles.ts";
 
 type Opening = { vendorId: string; integrationId?: string; onChanged: () => void };
 
@@ -20,6 +21,10 @@ export async function openDrawer({ vendorId, integrationId, onChanged }: Opening
   }
   if (!session.orgId) {
     announce("Create an organization first: it owns the integrations.", "bad");
+    return;
+  }
+  if (!may("integrations:write")) {
+    announce("Only owners and admins of the organization can configure integrations.", "bad");
     return;
   }
   const { ConfigureDrawer } = await import("../components/ConfigureDrawer.tsx");

@@ -1,5 +1,5 @@
+import { advice } from "../../../handlers/advice.ts";
 import { type ProblemCode, problems, type VendorCause, vendorCauses } from "../../../problem.ts";
-import { advice } from "./advice.ts";
 
 type Meaning = { means: string; action: string };
 

@@ -1,4 +1,4 @@
-import type { VendorCause } from "../../../problem.ts";
+import type { VendorCause } from "../problem.ts";
 
 /** What each cause means to the person configuring, and what to do about it. */
 export const advice: Record<VendorCause, { means: string; action: string }> = {
@@ -25,7 +25,8 @@ export const advice: Record<VendorCause, { means: string; action: string }> = {
   },
   vendor_unavailable: {
     means: "The vendor is not answering properly at the moment.",
-    action: "Look at the vendor's status page and test again later. Nothing here needs changing.",
+    action:
+      "Look at the vendor's status page and test again later. If you gave the address, check it.",
   },
   timeout: {
     means: "The vendor did not answer within 15 seconds.",
