@@ -51,20 +51,32 @@ export type Auth =
       scope: string;
     }
   | {
-      /** RFC 6749 §4.1 with PKCE. The grant itself is stored with the integration, not in its fields. */
+      /**
+       * RFC 6749 §4.1 with PKCE. The grant itself is stored with the integration, not in its fields.
+       * Without addresses they are discovered from the FHIR base (SMART App Launch, standalone).
+       */
       kind: "authorization_code";
-      authorizeUrl: string;
-      tokenUrl: string;
+      authorizeUrl?: string | undefined;
+      tokenUrl?: string | undefined;
       revokeUrl?: string | undefined;
       issuer?: string | undefined;
+      /** The server names itself in each answer (RFC 9207), so that one without `iss` is refused. */
+      issRequired?: boolean | undefined;
       clientId: string;
       clientSecret?: string | undefined;
-      style: "basic" | "body" | "none";
+      style: "basic" | "body" | "none" | "private_key_jwt";
+      /** Signs the client's statements of the style `private_key_jwt`. */
+      signing?: { privateKey: string; keyId?: string | undefined; algorithm: "RS384" | "ES384" };
       scopes: readonly string[];
       /** RFC 6749 says a space; Slack uses a comma. */
       scopeSeparator?: "," | " ";
       pkce: boolean;
       extra?: Readonly<Record<string, string>>;
+      /** What is posted to `revokeUrl` where that is not as RFC 7009 says. */
+      revocation?: (token: Token) => {
+        headers?: Readonly<Record<string, string>>;
+        form: Readonly<Record<string, string>>;
+      };
     }
   | { kind: "signed_jwt"; token: (nowSeconds: number) => Promise<string> }
   | {

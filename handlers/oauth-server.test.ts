@@ -6,12 +6,12 @@ import { Provider } from "oidc-provider";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import {
-  type AuthorizationCode,
   type BackendServices,
   type ClientCredentials,
   exchangeCode,
   fetchBackendServices,
   fetchClientCredentials,
+  type LocatedCode,
   type Outlet,
   refreshGrant,
   revokeGrant,
@@ -211,7 +211,7 @@ describe("against a certified server", () => {
     },
   );
 
-  const person: AuthorizationCode = {
+  const person: LocatedCode = {
     kind: "authorization_code",
     authorizeUrl: "https://idp.example/auth",
     tokenUrl: "https://idp.example/token",
@@ -264,9 +264,9 @@ describe("against a certified server", () => {
     expect(second.accessToken).not.toBe(token.accessToken);
     expect(second.refreshToken).not.toBe(refreshToken);
 
-    const revoked = { value: second.refreshToken ?? "", type: "refresh_token" } as const;
-    expect(await revokeGrant(person, revoked, outlet())).toBe(true);
-    expect(await failureOf(refreshGrant(person, revoked.value, outlet()))).toMatchObject({
+    expect(await revokeGrant(person, second, outlet())).toBe(true);
+    const revoked = refreshGrant(person, second.refreshToken ?? "", outlet());
+    expect(await failureOf(revoked)).toMatchObject({
       failure: "credentials_expired",
       vendorCode: "invalid_grant",
     });

@@ -13,6 +13,8 @@ export type Token = {
   /** Unix milliseconds; without one it holds until the vendor refuses it. */
   expiresAt?: number | undefined;
   refreshToken?: string | undefined;
+  /** Unix milliseconds, of the refresh token, where the vendor says it. */
+  refreshExpiresAt?: number | undefined;
   /** As granted, which may be less than was asked. */
   scope?: string | undefined;
   /** Sent instead of `Authorization: Bearer`: what a session login answered. */
@@ -74,6 +76,15 @@ type OfKind<K extends Auth["kind"]> = Extract<Auth, { kind: K }>;
 export type ClientCredentials = OfKind<"client_credentials">;
 export type BackendServices = OfKind<"private_key_jwt">;
 export type AuthorizationCode = OfKind<"authorization_code">;
+/** Plain JSON, so that the server that began a grant is the one that refreshes and revokes it. */
+export type Endpoints = {
+  authorizeUrl: string;
+  tokenUrl: string;
+  revokeUrl?: string | undefined;
+  issuer?: string | undefined;
+  issRequired?: boolean | undefined;
+};
+export type LocatedCode = AuthorizationCode & Endpoints;
 
 const causes: Readonly<Record<string, VendorCause>> = {
   invalid_client: "credentials_rejected",
@@ -188,6 +199,8 @@ function toToken(
 ) {
   const { access_token: accessToken, refresh_token: refreshToken, scope } = reply;
   const lifetime = Number(reply["expires_in"] ?? Number.NaN);
+  // Not in RFC 6749: the first is Microsoft's and GitHub's name, the second Keycloak's; 0 is for ever.
+  const lasting = Number(reply["refresh_token_expires_in"] ?? reply["refresh_expires_in"] ?? 0);
   if (typeof accessToken !== "string" || /[^\u0021-\u007e]/.test(accessToken))
     throw new VendorFailure("unexpected_reply", "The vendor's access token cannot be sent");
   const extra = Object.entries(reply).flatMap(([name, value]) =>
@@ -197,6 +210,7 @@ function toToken(
     accessToken,
     expiresAt: Number.isFinite(lifetime) ? nowMs + lifetime * 1_000 : undefined,
     refreshToken: typeof refreshToken === "string" ? refreshToken : undefined,
+    ...(lasting > 0 && { refreshExpiresAt: nowMs + lasting * 1_000 }),
     scope: typeof scope === "string" ? scope : asked,
     extra: Object.fromEntries(extra),
   };
@@ -309,6 +323,7 @@ const SmartConfiguration = z.object({
   authorization_endpoint: z.string().optional(),
   revocation_endpoint: z.string().optional(),
   issuer: z.string().optional(),
+  authorization_response_iss_parameter_supported: z.boolean().optional(),
   scopes_supported: z.array(z.string()).optional(),
   capabilities: z.array(z.string()).optional(),
 });
@@ -339,10 +354,7 @@ export async function fetchBackendServices(
   const assertion = await clientAssertion(auth, tokenUrl, now());
   const as = server(tokenUrl);
   const client = { client_id: auth.clientId };
-  const proof: oauth.ClientAuth = (_as, _client, body) => {
-    body.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
-    body.set("client_assertion", assertion);
-  };
+  const proof = byAssertion(async () => assertion);
   const reply = await checked(
     oauth
       .clientCredentialsGrantRequest(as, client, proof, { scope: auth.scope }, through(outlet))
@@ -351,25 +363,71 @@ export async function fetchBackendServices(
   return toToken(reply, auth.scope, now());
 }
 
-const codeServer = (auth: AuthorizationCode): oauth.AuthorizationServer => ({
+/**
+ * Where a person signs in and tokens come from: as the vendor declares it, else as the FHIR base says,
+ * which is then named as `aud`, so that the token is good at no other server (SMART App Launch §2.1).
+ */
+export async function locateCode(
+  auth: AuthorizationCode,
+  fhirBase: string,
+  outlet: Outlet,
+): Promise<LocatedCode> {
+  const { authorizeUrl, tokenUrl, revokeUrl } = auth;
+  if (authorizeUrl && tokenUrl) {
+    for (const url of [authorizeUrl, tokenUrl, ...(revokeUrl ? [revokeUrl] : [])]) {
+      const refused = whyRefused(url, ["*"]);
+      if (refused) throw new VendorFailure("invalid_request", `The sign-in address ${refused}`);
+    }
+    return { ...auth, authorizeUrl, tokenUrl };
+  }
+  const found = await discoverSmart(fhirBase, outlet);
+  if (!found.authorization_endpoint)
+    throw new VendorFailure("invalid_request", "The FHIR server lets no person sign in");
+  return {
+    ...auth,
+    authorizeUrl: found.authorization_endpoint,
+    tokenUrl: found.token_endpoint,
+    revokeUrl: found.revocation_endpoint,
+    issuer: found.issuer,
+    issRequired: found.authorization_response_iss_parameter_supported,
+    extra: { ...auth.extra, aud: fhirBase },
+  };
+}
+
+const codeServer = (auth: LocatedCode): oauth.AuthorizationServer => ({
   ...server(auth.tokenUrl, auth.issuer),
   authorization_endpoint: auth.authorizeUrl,
   ...(auth.revokeUrl && { revocation_endpoint: auth.revokeUrl }),
+  ...(auth.issRequired && { authorization_response_iss_parameter_supported: true }),
 });
 
-function codeClient({ clientId, clientSecret, style }: AuthorizationCode) {
+function codeClient(auth: LocatedCode, nowMs: number) {
+  const { clientId, clientSecret, style, signing, tokenUrl } = auth;
+  const client = { client_id: clientId };
+  if (style === "private_key_jwt" && signing) {
+    const signer = { kind: "private_key_jwt" as const, clientId, ...signing, scope: "" };
+    return { client, proof: byAssertion(() => clientAssertion(signer, tokenUrl, nowMs)) };
+  }
   const proof =
     style === "none" || clientSecret === undefined
       ? oauth.None()
       : style === "basic"
         ? basicClient(clientId, clientSecret)
         : oauth.ClientSecretPost(clientSecret);
-  return { client: { client_id: clientId }, proof };
+  return { client, proof };
+}
+
+/** RFC 7523 §2.2. */
+function byAssertion(assert: () => Promise<string>): oauth.ClientAuth {
+  return async (_as, _client, body) => {
+    body.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+    body.set("client_assertion", await assert());
+  };
 }
 
 /** Where to send the person's browser, and the secret to keep until they come back. */
 export async function startAuthorization(
-  auth: AuthorizationCode,
+  auth: LocatedCode,
   { redirectUri, state }: { redirectUri: string; state: string },
 ): Promise<{ url: string; codeVerifier: string | undefined }> {
   const url = new URL(auth.authorizeUrl);
@@ -400,14 +458,14 @@ export type Callback = {
 
 /** Checks `state` and `iss` (RFC 9207) of the answer to an authorization, and exchanges its code. */
 export async function exchangeCode(
-  auth: AuthorizationCode,
+  auth: LocatedCode,
   { parameters, redirectUri, state, codeVerifier }: Callback,
   outlet: Outlet,
 ): Promise<Token> {
   requireTokenUrl(auth.tokenUrl);
-  // Without a known issuer there is nothing to compare `iss` with.
-  const as = codeServer({ ...auth, issuer: auth.issuer ?? parameters.get("iss") ?? undefined });
-  const { client, proof } = codeClient(auth);
+  const now = outlet.now ?? Date.now;
+  const as = codeServer({ ...auth, issuer: auth.issuer ?? issuerAtHome(auth, parameters) });
+  const { client, proof } = codeClient(auth, now());
   const answer = acceptAnswer(as, client, parameters, state);
   const reply = await checked(
     oauth
@@ -422,7 +480,17 @@ export async function exchangeCode(
       )
       .then((response) => oauth.processAuthorizationCodeResponse(as, client, response)),
   );
-  return toToken(reply, auth.scopes.join(" "), (outlet.now ?? Date.now)());
+  return toToken(reply, auth.scopes.join(" "), now());
+}
+
+/**
+ * A server whose issuer is not known may name itself, if by an address of its own: the code of
+ * another server is never sent to it (the mix-up of RFC 9207 §1).
+ */
+function issuerAtHome({ authorizeUrl, tokenUrl }: LocatedCode, parameters: URLSearchParams) {
+  const iss = parameters.get("iss") ?? undefined;
+  const home = [authorizeUrl, tokenUrl].map((url) => new URL(url).origin);
+  return home.includes(URL.parse(iss ?? "")?.origin ?? "") ? iss : undefined;
 }
 
 function acceptAnswer(
@@ -442,38 +510,67 @@ function acceptAnswer(
   }
 }
 
-/** RFC 6749 §6. A server that rotates answers a new refresh token: save it before the token is used. */
+/**
+ * RFC 6749 §6. A server that rotates answers a new refresh token: save it before the token is used.
+ * `scope` is left out where the reply has none, since it is then what it was.
+ */
 export async function refreshGrant(
-  auth: AuthorizationCode,
+  auth: LocatedCode,
   refreshToken: string,
   outlet: Outlet,
 ): Promise<Token> {
   requireTokenUrl(auth.tokenUrl);
+  const now = outlet.now ?? Date.now;
   const as = codeServer(auth);
-  const { client, proof } = codeClient(auth);
+  const { client, proof } = codeClient(auth, now());
   const reply = await checked(
     oauth
       .refreshTokenGrantRequest(as, client, proof, refreshToken, through(outlet))
       .then((response) => oauth.processRefreshTokenResponse(as, client, response)),
   );
-  const token = toToken(reply, auth.scopes.join(" "), (outlet.now ?? Date.now)());
+  const token = toToken(reply, undefined, now());
   return { ...token, refreshToken: token.refreshToken ?? refreshToken };
 }
 
-/** RFC 7009. Answers false where the vendor has no revocation endpoint. */
+/**
+ * RFC 7009, or the vendor's own way. Answers false where the vendor has no revocation endpoint.
+ * Servers differ in whether one token takes the other with it, so that both are revoked.
+ */
 export async function revokeGrant(
-  auth: AuthorizationCode,
-  token: { value: string; type: "access_token" | "refresh_token" },
+  auth: LocatedCode,
+  token: Token,
   outlet: Outlet,
 ): Promise<boolean> {
-  if (!auth.revokeUrl) return false;
-  requireTokenUrl(auth.revokeUrl);
+  const { revokeUrl } = auth;
+  if (!revokeUrl) return false;
+  requireTokenUrl(revokeUrl);
+  if (auth.revocation) {
+    const { headers, form } = auth.revocation(token);
+    await ask(
+      revokeUrl,
+      { method: "POST", headers: formHeaders(headers), body: formOf(form) },
+      outlet,
+    );
+    return true;
+  }
   const as = codeServer(auth);
-  const { client, proof } = codeClient(auth);
-  const additionalParameters = { token_type_hint: token.type };
-  await oauth.revocationRequest(as, client, proof, token.value, {
-    ...through(outlet),
-    additionalParameters,
-  });
+  const { client, proof } = codeClient(auth, (outlet.now ?? Date.now)());
+  const kinds = [
+    ["refresh_token", token.refreshToken],
+    ["access_token", token.accessToken],
+  ] as const;
+  for (const [hint, value] of kinds)
+    if (value !== undefined)
+      await oauth.revocationRequest(as, client, proof, value, {
+        ...through(outlet),
+        additionalParameters: { token_type_hint: hint },
+      });
   return true;
 }
+
+const formOf = (form: Readonly<Record<string, string>>) => new URLSearchParams(form).toString();
+const formHeaders = (headers: Readonly<Record<string, string>> | undefined) => ({
+  "content-type": "application/x-www-form-urlencoded",
+  accept: "application/json",
+  ...headers,
+});
