@@ -1,4 +1,6 @@
-import type { CapabilityParams, CapabilityResult } from "./capabilities.ts";
+import * as z from "zod";
+
+import { capabilities, type CapabilityParams } from "./capabilities.ts";
 import { demographics, name } from "./x12-eligibility.ts";
 import { checkSegments } from "./x12-format.ts";
 import {
@@ -19,17 +21,22 @@ import {
   value,
 } from "./x12.ts";
 
-type Answer = CapabilityResult<"claim.status">;
-export type ClaimAnswer = Answer["claims"][number] & {
-  /** What the category means. */
-  meaning?: string | undefined;
-  from?: string | undefined;
-  to?: string | undefined;
-  /** Of the status, and of the decision. */
-  asOf?: string | undefined;
-  decidedOn?: string | undefined;
-};
-export type ClaimAnswers = { claims: ClaimAnswer[]; errors: Answer["errors"] };
+export const ClaimAnswers = z.object({
+  claims: z.array(
+    capabilities["claim.status"].result.shape.claims.element.extend({
+      /** What the category means. */
+      meaning: z.string().optional(),
+      from: z.string().optional(),
+      to: z.string().optional(),
+      /** The date of the status, and of the payer's decision. */
+      asOf: z.string().optional(),
+      decidedOn: z.string().optional(),
+    }),
+  ),
+  errors: capabilities["claim.status"].result.shape.errors,
+});
+export type ClaimAnswers = z.output<typeof ClaimAnswers>;
+export type ClaimAnswer = ClaimAnswers["claims"][number];
 
 /** X12 STC01-1: claim status categories. */
 const meanings: Readonly<Record<string, string>> = {

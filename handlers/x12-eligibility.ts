@@ -1,4 +1,6 @@
-import type { CapabilityParams, CapabilityResult } from "./capabilities.ts";
+import * as z from "zod";
+
+import { capabilities, type CapabilityParams } from "./capabilities.ts";
 import { checkSegments } from "./x12-format.ts";
 import {
   buildX12,
@@ -16,15 +18,16 @@ import {
   X12Error,
 } from "./x12.ts";
 
-export type Coverage = CapabilityResult<"eligibility.check"> & {
-  payer?: string | undefined;
-  group?: string | undefined;
+export const Coverage = capabilities["eligibility.check"].result.extend({
+  payer: z.string().optional(),
+  group: z.string().optional(),
   /** The plan's or the coverage's dates. */
-  from?: string | undefined;
-  to?: string | undefined;
+  from: z.string().optional(),
+  to: z.string().optional(),
   /** TRN02 that we sent, as it came back. */
-  trace?: string | undefined;
-};
+  trace: z.string().optional(),
+});
+export type Coverage = z.output<typeof Coverage>;
 type Benefit = Coverage["benefits"][number];
 
 /** X12 EB01. */
