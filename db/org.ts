@@ -76,6 +76,11 @@ export class OrgDb {
     this.#who = who;
   }
 
+  /** Whether a `run` has come back, so that `actor` may be read. */
+  get known(): boolean {
+    return this.#actor !== undefined;
+  }
+
   /** Set once the first `run` of a request has come back. */
   get actor(): Actor {
     if (!this.#actor) throw new Error("nothing has run yet");

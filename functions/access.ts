@@ -1,3 +1,4 @@
+import type { Context } from "hono";
 import { getConnInfo } from "hono/cloudflare-workers";
 import { getSignedCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
@@ -41,6 +42,20 @@ export async function hashKey(key: string): Promise<string> {
 
 const Uuid = z.uuid();
 
+/** What the request proves itself by, not yet checked beyond the cookie's own signature. */
+export async function readCredential(
+  c: Context<AppEnv>,
+): Promise<{ key?: string; session?: string } | undefined> {
+  const { AUTH_SECRET } = c.env.settings;
+  const bearer = /^Bearer ([\w.~+/=-]{8,512})$/i.exec(c.req.header("authorization") ?? "")?.[1];
+  const key = bearer ?? c.req.header("x-api-key");
+  if (key) return { key };
+  const session =
+    (await getSignedCookie(c, AUTH_SECRET, secureSessionCookie)) ||
+    (await getSignedCookie(c, AUTH_SECRET, sessionCookie));
+  return session ? { session } : undefined;
+}
+
 /**
  * Opens the request's OrgDb. Nothing is read yet: the first statement that the route sends carries
  * the proof, so a request that does not send one at all is refused here, before its body is looked at.
@@ -48,13 +63,9 @@ const Uuid = z.uuid();
 const access = (permission: Permission) =>
   createMiddleware<AppEnv>(async function allow(c, next) {
     const { settings } = c.env;
-    const bearer = /^Bearer ([\w.~+/=-]{8,512})$/i.exec(c.req.header("authorization") ?? "")?.[1];
-    const key = bearer ?? c.req.header("x-api-key");
-    const session = key
-      ? undefined
-      : (await getSignedCookie(c, settings.AUTH_SECRET, secureSessionCookie)) ||
-        (await getSignedCookie(c, settings.AUTH_SECRET, sessionCookie));
-    if (!key && !session) throw new Problem("unauthenticated");
+    const credential = await readCredential(c);
+    if (!credential) throw new Problem("unauthenticated");
+    const { key, session } = credential;
     if (session) refuseForeignOrigin(c.req.raw, settings.PUBLIC_URL, settings.allowedOrigins);
 
     const orgId = c.req.header("x-org-id") || c.req.query("org_id") || undefined;
@@ -65,7 +76,7 @@ const access = (permission: Permission) =>
     c.set(
       "db",
       new OrgDb(openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT), {
-        ...(key ? { keyHash: await hashKey(key) } : { sessionToken: session || "" }),
+        ...(key ? { keyHash: await hashKey(key) } : { sessionToken: session ?? "" }),
         orgId,
         roles: permissions[permission],
         scope: permission,

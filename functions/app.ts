@@ -17,8 +17,10 @@ import { eventRoutes } from "./events.ts";
 import { executeRoutes } from "./execute.ts";
 import { type AppEnv, newApp, onError } from "./http.ts";
 import { integrationRoutes } from "./integrations.ts";
+import { limits } from "./limits.ts";
 import { describeApi } from "./openapi.ts";
 import { vendorRoutes } from "./vendors.ts";
+import { webhookTestRoutes } from "./webhook-test.ts";
 import { webhookRoutes } from "./webhooks.ts";
 
 const largestBody = 1024 * 1024;
@@ -76,7 +78,14 @@ root.use("/api/*", (c, next) =>
       "x-api-key",
       "x-org-id",
     ],
-    exposeHeaders: ["etag", "retry-after", "server-timing", "x-request-id"],
+    exposeHeaders: [
+      "etag",
+      "ratelimit",
+      "ratelimit-policy",
+      "retry-after",
+      "server-timing",
+      "x-request-id",
+    ],
     maxAge: 600,
   })(c, next),
 );
@@ -89,6 +98,8 @@ root.use(
     },
   }),
 );
+root.use("/api/*", limits);
+
 const requireJson: MiddlewareHandler<AppEnv> = async (c, next) => {
   const type = c.req.header("content-type");
   const length = c.req.header("content-length");
@@ -129,6 +140,7 @@ export const app = root
   .route("/api/integrations", checkRoutes)
   .route("/api/integrations", capabilityRoutes)
   .route("/api/integrations", executeRoutes)
+  .route("/api/integrations", webhookTestRoutes)
   .route("/api/integrations", integrationRoutes);
 
 describeApi(root);

@@ -19,6 +19,7 @@ export type Bindings = {
   CHECKS: Queue<CheckMessage>;
   DELIVERIES: Queue<DeliveryMessage>;
   INTEGRATION: DurableObjectNamespace;
+  LIMIT: DurableObjectNamespace;
   DESTINATION: DurableObjectNamespace;
 } & Record<string, unknown>;
 
@@ -30,6 +31,10 @@ const Settings = z.object({
   PUBLIC_URL: z.url().transform((url) => url.replace(/\/+$/, "")),
   AUTH_SECRET: z.string().min(32),
   URL_TOKEN_SECRET: z.string().min(32),
+  /** Requests a minute. */
+  LIMIT_IP: z.coerce.number().int().positive().default(1_200),
+  LIMIT_KEY: z.coerce.number().int().positive().default(600),
+  LIMIT_ORG: z.coerce.number().int().positive().default(3_000),
   /** Which ring wraps new data keys: see functions/key-rings.ts for the settings of each. */
   KEY_RING: z.enum(["secrets", "aws-kms", "vault"]).default("secrets"),
   /** Comma-separated origins that may call the API from a browser. */
@@ -38,7 +43,10 @@ const Settings = z.object({
   SIMULATOR_URL: z.url().optional(),
 });
 
-export type Settings = z.output<typeof Settings> & { allowedOrigins: readonly string[] };
+export type Settings = z.output<typeof Settings> & {
+  allowedOrigins: readonly string[];
+  limits: { ip: number; key: number; org: number };
+};
 export type Env = Bindings & { settings: Settings; vault: Vault };
 
 const parsed = new WeakMap<object, Env>();
@@ -54,7 +62,11 @@ export function envOf(bindings: Bindings): Env {
       throw new Problem("unavailable", `The service is not configured: ${names}`);
     }
     const allowedOrigins = result.data.ALLOWED_ORIGINS.split(",").flatMap((o) => o.trim() || []);
-    const settings = { ...result.data, allowedOrigins };
+    const settings = {
+      ...result.data,
+      allowedOrigins,
+      limits: { ip: result.data.LIMIT_IP, key: result.data.LIMIT_KEY, org: result.data.LIMIT_ORG },
+    };
     env = { ...bindings, settings, vault: openVault(openKeyRing(bindings)) };
     parsed.set(bindings, env);
   }

@@ -7,6 +7,7 @@ import { handleQueue } from "./queue.ts";
 
 export { DestinationObject } from "./destination-object.ts";
 export { IntegrationObject } from "./integration-object.ts";
+export { LimitObject } from "./limit-object.ts";
 
 export default {
   fetch: (request: Request, bindings: Bindings, ctx: ExecutionContext) =>

@@ -27,14 +27,21 @@ export type World = {
 
 export async function startWorld(
   engine: EngineName = "pglite",
-  options: { port?: number; stateFolder?: string } = {},
+  options: { port?: number; stateFolder?: string; settings?: Record<string, string> } = {},
 ): Promise<World> {
   const postgres = engine === "postgres" ? await startPostgres() : undefined;
   const database = await startDatabase(postgres ? { url: postgres.url } : {});
   await migrate(database.url, database.endpoint);
   const simulator = await startSimulator();
   const logs: string[] = [];
-  const secrets = newSecrets();
+  // Tests send more than any caller would; functions/limits.test.ts sets limits of its own.
+  const secrets = {
+    ...newSecrets(),
+    LIMIT_IP: "1000000",
+    LIMIT_KEY: "1000000",
+    LIMIT_ORG: "1000000",
+    ...options.settings,
+  };
   const worker = await startWorker({
     databaseUrl: database.url,
     databaseEndpoint: database.endpoint,
