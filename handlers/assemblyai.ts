@@ -208,12 +208,6 @@ function readEvents(incoming: Incoming): WebhookEvent[] {
   return [{ id: `${id}:${status}`, type: `transcript.${status}` }];
 }
 
-/** The one `token` of the address; undefined where there is none or there are several. */
-function tokenOf(incoming: Incoming) {
-  const tokens = URL.parse(incoming.url)?.searchParams.getAll("token") ?? [];
-  return tokens.length === 1 ? tokens[0] : undefined;
-}
-
 function unlessNotFound(error: unknown): undefined {
   if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
   throw error;
@@ -485,7 +479,7 @@ export const vendor = defineVendor({
       secret: ({ webhookToken, webhookSecret }: Config & { webhookToken: string }) =>
         webhookToken && webhookSecret ? `${webhookToken}\n${webhookSecret}` : webhookToken,
       given(incoming, { webhookSecret }) {
-        const token = tokenOf(incoming);
+        const token = URL.parse(incoming.url)?.searchParams.get("token") ?? undefined;
         if (!webhookSecret) return token;
         const sent = header(incoming, secretHeader);
         return token === undefined || sent === undefined ? undefined : `${token}\n${sent}`;

@@ -212,8 +212,7 @@ describe("webhooks", () => {
     const incoming = await receive();
     const withoutToken = { ...incoming, url: "https://edge.example/webhooks/assemblyai/1" };
     const withoutSecret = { ...incoming, headers: new Headers() };
-    const twoTokens = { ...incoming, url: `${address}&token=${webhookToken}` };
-    for (const refused of [withoutToken, withoutSecret, twoTokens])
+    for (const refused of [withoutToken, withoutSecret])
       expect(await verify.verify(refused, values(), 0)).toMatchObject({ ok: false });
     const otherSecret = values({ webhookSecret: "another-webhook-secret" });
     expect(await verify.verify(incoming, otherSecret, 0)).toMatchObject({ reason: "mismatch" });
