@@ -4,18 +4,26 @@ import type { AnyVendor } from "./define.ts";
 /** Lazy, since building every vendor's schemas costs a cold start more than it may take. */
 export const registry = {
   "anthropic": () => import("./anthropic.ts").then((m) => m.vendor),
+  "assemblyai": () => import("./assemblyai.ts").then((m) => m.vendor),
+  "deepgram": () => import("./deepgram.ts").then((m) => m.vendor),
   "epic": () => import("./epic.ts").then((m) => m.vendor),
   "openai": () => import("./openai.ts").then((m) => m.vendor),
+  "optum": () => import("./optum.ts").then((m) => m.vendor),
   "plivo": () => import("./plivo.ts").then((m) => m.vendor),
   "rest-api": () => import("./rest-api.ts").then((m) => m.vendor),
   "slack": () => import("./slack.ts").then((m) => m.vendor),
   "stripe": () => import("./stripe.ts").then((m) => m.vendor),
   "twilio": () => import("./twilio.ts").then((m) => m.vendor),
+  "vonage": () => import("./vonage.ts").then((m) => m.vendor),
 } satisfies Record<string, () => Promise<AnyVendor>>;
 
 export type VendorId = keyof typeof registry;
 
 const aliases: Readonly<Record<string, VendorId>> = {
+  "change-healthcare": "optum",
+  "nexmo": "vonage",
+  "opentok": "vonage",
+  "vonage-video": "vonage",
 };
 
 /** The id that a vendor has now: `cerner` is `oracle-health`. Any other text stays as it is. */
