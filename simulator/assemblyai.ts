@@ -11,9 +11,9 @@ const credentials = {
   webhookSecret: "example-webhook-secret-0123456789",
 };
 /** Of another project of the same account: it sees no recording that this one uploaded. */
-export const assemblyaiOtherKey = "00000000000000000000000000000001";
+export const assemblyaiOtherKey = "11111111111111111111111111111111";
 /** Its account has run out of credit. */
-export const assemblyaiSpentKey = "00000000000000000000000000000002";
+export const assemblyaiSpentKey = "22222222222222222222222222222222";
 
 const models = ["example-speech", "example-medical"];
 
