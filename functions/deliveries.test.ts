@@ -126,7 +126,7 @@ async function skipWait(org: TestOrg) {
 }
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe("an event", () => {
+describe.concurrent("an event", () => {
   test("goes, signed, to the destinations whose filters it fits, and to no other org", async () => {
     const [org, other] = [await newOrg(place()), await newOrg(place())];
     const [fits, wrongType, wrongVendor, foreign] = await Promise.all(
@@ -246,7 +246,7 @@ describe("an event", () => {
   });
 });
 
-describe("a destination", () => {
+describe.concurrent("a destination", () => {
   test("that answers 410 is disabled with its reason; what waits is parked and goes out later", async () => {
     const org = await newOrg(place());
     const to = await receiver();
@@ -521,7 +521,7 @@ describe("a destination", () => {
   });
 });
 
-describe("a replay", () => {
+describe.concurrent("a replay", () => {
   test("takes one, several, a filter or a range; counts first when asked", async () => {
     const org = await newOrg(place());
     const to = await receiver();
@@ -599,7 +599,7 @@ describe("a replay", () => {
   });
 });
 
-describe("a payload", () => {
+describe.concurrent("a payload", () => {
   test("of retention 0 is gone once it is delivered, but not before", async () => {
     const org = await newOrg(place());
     const to = await receiver();
