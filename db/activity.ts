@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, lt, lte } from "drizzle-orm";
+import { and, asc, desc, eq, gt, gte, lt, lte, sql } from "drizzle-orm";
 
 import type { OrgDb } from "./org.ts";
 import { integrationActivityLog as activity } from "./schema.ts";
@@ -29,8 +29,29 @@ export const activityTypes = [
   "events_replayed",
   "payload_opened",
   "retention_changed",
+  "connect_started",
+  "connected",
+  "connect_failed",
+  "disconnected",
+  "refresh_failed",
+  "refresh_interrupted",
+  "reconnect_needed",
+  "grant_expiring",
   "exported",
   "imported",
+  "key_created",
+  "key_revoked",
+  "member_invited",
+  "invitation_cancelled",
+  "member_joined",
+  "member_role_changed",
+  "member_removed",
+  "member_left",
+  "organization_updated",
+  "password_reset_created",
+  "sso_added",
+  "sso_verified",
+  "sso_removed",
 ] as const;
 export type ActivityType = (typeof activityTypes)[number];
 
@@ -70,3 +91,42 @@ export function listActivity(db: OrgDb, filter: ActivityFilter) {
   );
   return db.select(activity, where, { orderBy: [desc(activity.seq)], limit });
 }
+
+/** A page of the log in the order of its chain, for the export. */
+export function activityAfter(
+  db: OrgDb,
+  filter: {
+    integrationId?: string | undefined;
+    from?: Date | undefined;
+    to?: Date | undefined;
+    after: number;
+    limit: number;
+  },
+) {
+  const where = and(
+    gt(activity.seq, filter.after),
+    filter.integrationId ? eq(activity.integrationId, filter.integrationId) : undefined,
+    filter.from ? gte(activity.createdAt, filter.from) : undefined,
+    filter.to ? lte(activity.createdAt, filter.to) : undefined,
+  );
+  return db.select(activity, where, { orderBy: [asc(activity.seq)], limit: filter.limit });
+}
+
+/** Recomputes every hash, link and number of the chain, and its end as the trigger remembers it. */
+export const verifyActivity = (db: OrgDb) =>
+  db.sql<{ intact: boolean; rows: number; first_bad_seq: number | null; head: string }>(sql`
+    with chain as (
+      select seq, hash,
+        hash = activity_digest(prev_hash, seq, id, org_id, integration_id, activity_type, status,
+            details, error_message, actor, ip, request_id, created_at)
+          and prev_hash = coalesce(lag(hash) over (order by seq), '')
+          and seq = row_number() over (order by seq) as good
+      from integration_activity_log where org_id = app_org_id()
+    ), last as (select seq, hash from chain order by seq desc limit 1)
+    select coalesce(bool_and(good), true)
+        and coalesce((select last.seq = h.seq and last.hash = h.hash from last), h.seq is null) as intact,
+      count(chain.seq)::int as rows,
+      min(chain.seq) filter (where not good)::int as first_bad_seq,
+      coalesce(h.hash, '') as head
+    from (select 1) one left join activity_head() h on true left join chain on true
+    group by h.seq, h.hash`);

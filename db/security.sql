@@ -47,6 +47,12 @@ BEGIN
   RETURN NEW;
 END $$;
 --> statement-breakpoint
+-- The end of the caller's own chain, which the roles may not read otherwise.
+CREATE OR REPLACE FUNCTION activity_head() RETURNS TABLE (seq bigint, hash text)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT h.seq, h.hash FROM activity_heads h WHERE h.org_id = app_org_id()
+$$;
+--> statement-breakpoint
 CREATE OR REPLACE TRIGGER activity_chain BEFORE INSERT ON integration_activity_log
 FOR EACH ROW EXECUTE FUNCTION activity_chain();
 --> statement-breakpoint
@@ -112,3 +118,44 @@ BEGIN
 END $$;
 --> statement-breakpoint
 REVOKE EXECUTE ON FUNCTION authenticate FROM PUBLIC;
+--> statement-breakpoint
+-- API keys: tenants reach those of their org through these three only, and never the hash of one.
+CREATE OR REPLACE FUNCTION org_api_keys() RETURNS TABLE (
+  id uuid, name text, start text, permissions text, created_by uuid, created_at timestamptz,
+  expires_at timestamptz, last_request timestamptz
+) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public AS $$
+  SELECT k.id, k.name, k.start, k.permissions, k.created_by, k.created_at, k.expires_at, k.last_request
+    FROM api_keys k WHERE k.reference_id = app_org_id() AND k.enabled ORDER BY k.created_at DESC, k.id
+$$;
+--> statement-breakpoint
+-- Raises EH429 beyond 20 new keys an hour or 100 that work. Revoked ones are kept for 90 days.
+CREATE OR REPLACE FUNCTION add_org_api_key(
+  p_id uuid, p_name text, p_start text, p_hash text, p_permissions text, p_expires timestamptz
+) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtextextended('api_keys ' || app_org_id(), 0));
+  DELETE FROM api_keys k WHERE k.reference_id = app_org_id() AND NOT k.enabled
+    AND k.updated_at < now() - interval '90 days';
+  IF (SELECT count(*) FROM api_keys k WHERE k.reference_id = app_org_id()
+        AND k.created_at > now() - interval '1 hour') >= 20 THEN
+    RAISE EXCEPTION 'At most 20 keys an hour' USING ERRCODE = 'EH429';
+  END IF;
+  IF (SELECT count(*) FROM api_keys k WHERE k.reference_id = app_org_id() AND k.enabled) >= 100 THEN
+    RAISE EXCEPTION 'At most 100 keys: revoke one that is not used' USING ERRCODE = 'EH429';
+  END IF;
+  INSERT INTO api_keys (id, name, start, key, reference_id, permissions, expires_at, created_by)
+    VALUES (p_id, p_name, p_start, p_hash, app_org_id(), p_permissions, p_expires, app_user_id());
+END $$;
+--> statement-breakpoint
+-- Raises EH404 where the org has no such key.
+CREATE OR REPLACE FUNCTION revoke_org_api_key(p_id uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  UPDATE api_keys k SET enabled = false, updated_at = now()
+    WHERE k.id = p_id AND k.reference_id = app_org_id() AND k.enabled;
+  IF NOT FOUND THEN RAISE EXCEPTION 'no such key' USING ERRCODE = 'EH404'; END IF;
+END $$;
+--> statement-breakpoint
+REVOKE EXECUTE ON FUNCTION org_api_keys, add_org_api_key, revoke_org_api_key FROM PUBLIC;
+--> statement-breakpoint
+GRANT EXECUTE ON FUNCTION org_api_keys, add_org_api_key, revoke_org_api_key TO ehrconnect_tenant;

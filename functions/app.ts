@@ -8,6 +8,7 @@ import { secureHeaders } from "hono/secure-headers";
 
 import { Problem } from "../problem.ts";
 import { activityRoutes } from "./activity.ts";
+import { auditRoutes } from "./audit.ts";
 import { capabilityRoutes } from "./capabilities.ts";
 import { checkRoutes } from "./checks.ts";
 import { deliveryRoutes } from "./deliveries.ts";
@@ -132,6 +133,7 @@ root.on(["GET", "POST"], "/api/auth/*", async (c) => {
 
 export const app = root
   .route("/", webhookRoutes)
+  .route("/", auditRoutes)
   .route("/", activityRoutes)
   .route("/api/events", eventRoutes)
   .route("/api/destinations", destinationRoutes)
