@@ -472,8 +472,8 @@ export const vendor = defineVendor({
       },
     }),
     createBatch: operation({
-      title: "Ask many things at once, at half the price",
-      description: "Anthropic answers within 24 hours and keeps the answers for 29 days.",
+      title: "Ask many things at once",
+      description: "Anthropic answers within 24 hours.",
       effect: "write",
       params: z.object({
         requests: z

@@ -31,7 +31,7 @@ const steps = [
       }),
       region: select({
         label: "Region",
-        help: "Where recordings are processed and kept. A key works in both; a transcript is only where it was made.",
+        help: "Where recordings are processed and kept. A transcript is only where it was made.",
         helpUrl: "https://www.assemblyai.com/docs/deployment/cloud-endpoints-and-data-residency",
         options: [
           { value: "api", label: regions.api },
