@@ -1,5 +1,3 @@
-import * as z from "zod";
-
 import type { VendorCause } from "../problem.ts";
 import { defineVendor } from "./define.ts";
 import {
@@ -10,7 +8,18 @@ import {
 } from "./fhir-exchange.ts";
 import { appointmentOperations, chartOperations, patientOperations } from "./fhir-operations.ts";
 import { fhirFailure, fhirJson } from "./fhir.ts";
-import { password, select, text, textarea, url } from "./fields.ts";
+import { password, select, text } from "./fields.ts";
+import {
+  heldKey,
+  keyFields,
+  ownKey,
+  readScopes,
+  smartAuth,
+  systemScopes,
+  testPatientField,
+  testPatients,
+  tokenUrlField,
+} from "./smart.ts";
 
 /** fhir.epic.com/Specifications, “Error codes”. */
 const codes: Readonly<Record<string, readonly [VendorCause, string?]>> = {
@@ -56,9 +65,6 @@ const readable = [
   "Binary",
 ];
 
-/** A name that nobody bears, so that the test proves the permission and sees no patient. */
-const nobody = { family: "Ehrconnect-Probe", given: "Nobody", birthdate: "1900-01-01", _count: 1 };
-
 export const vendor = defineVendor({
   name: "Epic",
   category: "ehr",
@@ -92,25 +98,10 @@ export const vendor = defineVendor({
           message: "Invalid client ID format: at least 10 letters, digits, - and _",
           example: "00000000-0000-4000-8000-000000000000",
         }),
-        privateKey: textarea({
-          label: "Private key",
-          secret: true,
-          placeholder: "-----BEGIN PRIVATE KEY-----",
-          help: "The private half of the key whose public half your app's JWK Set URL (or the health system) holds: PKCS#8 PEM, or a JWK. RSA of at least 2048 bits, or EC P-384. A file that begins “BEGIN RSA PRIVATE KEY” is converted by openssl pkcs8 -topk8 -nocrypt.",
-          helpUrl: "https://fhir.epic.com/Documentation?docId=oauth2&section=Creating-Key-Pair",
-          pattern:
-            '^\\s*(-----BEGIN PRIVATE KEY-----[A-Za-z0-9+/=\\s]+-----END PRIVATE KEY-----|\\{[^]*"kty"[^]*\\})\\s*$',
-          message: "Paste a PKCS#8 PEM file (BEGIN PRIVATE KEY) or a JWK",
-          example: "-----BEGIN PRIVATE KEY-----\nexample\n-----END PRIVATE KEY-----",
-        }),
-        keyId: text({
-          label: "Key ID (kid)",
-          required: false,
-          help: "The kid of the key in your JWK Set. Epic chooses the key by it, so give it if the set holds more than one.",
-          helpUrl: "https://fhir.epic.com/Documentation?docId=oauth2&section=JWKS",
-          pattern: "^\\S{1,200}$",
-          message: "A key ID holds no spaces",
-          example: "ehrconnect-2026",
+        ...keyFields({
+          register: "your app's JWK Set URL (or the health system)",
+          registerUrl: "https://fhir.epic.com/Documentation?docId=oauth2&section=Creating-Key-Pair",
+          kinds: "RSA of at least 2048 bits, or EC P-384",
         }),
         clientSecret: password({
           label: "Client secret",
@@ -119,10 +110,7 @@ export const vendor = defineVendor({
           example: "example-client-secret",
         }),
       },
-      oneOf: [
-        { label: "Private key (recommended)", fields: ["privateKey", "keyId"] },
-        { label: "Client secret", fields: ["clientSecret"] },
-      ],
+      oneOf: [ownKey, heldKey, { label: "Client secret", fields: ["clientSecret"] }],
     },
     {
       id: "configuration",
@@ -132,14 +120,14 @@ export const vendor = defineVendor({
           label: "Scopes",
           help: "Separated by spaces. Each must be among the APIs that your app selected at Epic on FHIR; bulk export needs its four Bulk Data APIs and system/Group.read.",
           helpUrl: "https://fhir.epic.com/Documentation?docId=oauth2&section=Scopes",
-          pattern: "^system/\\S+( system/\\S+)*$",
+          pattern: systemScopes,
           message: "List scopes such as system/Patient.read, separated by spaces",
-          default: readable.map((type) => `system/${type}.read`).join(" "),
+          default: readScopes(readable),
           example: "system/Patient.read system/Appointment.read",
         }),
         algorithm: select({
           label: "Signature algorithm",
-          help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key.",
+          help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key of your own.",
           options: [
             { value: "RS384", label: "RS384 (RSA)" },
             { value: "ES384", label: "ES384 (EC P-384)" },
@@ -147,58 +135,27 @@ export const vendor = defineVendor({
           default: "RS384",
           example: "RS384",
         }),
-        testPatientId: text({
-          label: "Test patient",
-          required: false,
-          placeholder: "erXuFYUfucBZaryVksYEcMg3",
-          help: "FHIR id of a test patient that the test may read. Without one the test searches for a name that nobody bears. The sandbox's patients are listed at Epic on FHIR.",
-          helpUrl: "https://fhir.epic.com/Documentation?docId=testpatients",
-          pattern: "^[A-Za-z0-9._-]{1,256}$",
-          message: "A FHIR id holds letters, digits and . _ - only",
-          example: "erXuFYUfucBZaryVksYEcMg3",
-        }),
-        tokenUrl: url({
-          label: "Token URL",
-          required: false,
-          placeholder: "https://fhir.epic.com/interconnect-fhir-oauth/oauth2/token",
-          help: "Only where the server's /.well-known/smart-configuration names the wrong one.",
-          helpUrl: "https://open.epic.com/MyApps/Endpoints",
-          example: "https://fhir.epic.com/interconnect-fhir-oauth/oauth2/token",
-        }),
+        testPatientId: testPatientField(
+          "The sandbox's patients are listed at Epic on FHIR, Sandbox test data.",
+          "erXuFYUfucBZaryVksYEcMg3",
+        ),
+        tokenUrl: tokenUrlField("https://fhir.epic.com/interconnect-fhir-oauth/oauth2/token"),
       },
     },
   ],
-  auth: ({ clientId, privateKey, keyId, clientSecret, scopes, algorithm, tokenUrl }) =>
-    privateKey
-      ? { kind: "private_key_jwt", clientId, privateKey, keyId, algorithm, scope: scopes, tokenUrl }
-      : {
-          kind: "client_credentials",
-          clientId,
-          clientSecret: clientSecret ?? "",
-          scope: scopes,
-          style: "basic",
-          tokenUrl,
-        },
+  formerly: {
+    fhirBaseUrl: "api_endpoint",
+    redirectUri: null,
+    organizationId: null,
+    enablePatientData: null,
+    enableEncounters: null,
+    enableObservations: null,
+    enableMedications: null,
+  },
+  auth: smartAuth,
   headers: () => ({ accept: fhirJson }),
   failure: fhirFailure(codes),
-  async test(api, { testPatientId }) {
-    const { host } = new URL(api.baseUrl);
-    if (!testPatientId) {
-      const reply = z.looseObject({ resourceType: z.literal("Bundle") });
-      await api.get("/Patient", reply, { query: nobody });
-      return { account: host, checked: ["token issued", "patient search allowed"] };
-    }
-    const Patient = z.looseObject({
-      resourceType: z.literal("Patient"),
-      managingOrganization: z.looseObject({ display: z.string().optional() }).optional(),
-    });
-    const found = await api.get("/Patient/{id}", Patient, { path: { id: testPatientId } });
-    const organization = found.managingOrganization?.display;
-    return {
-      account: organization ? `${organization} (${host})` : host,
-      checked: ["token issued", "test patient can be read"],
-    };
-  },
+  test: (api, { testPatientId }) => testPatients(api, testPatientId, new URL(api.baseUrl).host),
   operations: {
     ...patientOperations(),
     ...appointmentOperations(),
