@@ -329,8 +329,12 @@ export const exportOperations = <C>(server: FhirServer<C>, level: keyof typeof l
       ],
       result: '{"resourceType":"Patient","id":"1"}\n',
     },
+    // Some servers answer with the signed address of a file store.
     run: (api, { file }) =>
-      api.send("GET", addressOf(api, file), { headers: { accept: "application/fhir+ndjson" } }),
+      api.send("GET", addressOf(api, file), {
+        headers: { accept: "application/fhir+ndjson" },
+        redirectsAway: true,
+      }),
   }),
   cancelExport: operation({
     title: "Cancel a bulk export, or delete its files",
