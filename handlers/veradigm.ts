@@ -1,0 +1,150 @@
+import { defineVendor, type FailedReply, type Failure } from "./define.ts";
+import { exportOperations, resourceOperations } from "./fhir-exchange.ts";
+import { chartOperations, patientOperations } from "./fhir-operations.ts";
+import { fhirFailure, fhirJson, type FhirServer } from "./fhir.ts";
+import { password, select, text } from "./fields.ts";
+import {
+  heldKey,
+  keyFields,
+  ownKey,
+  readScopes,
+  smartAuth,
+  systemScopes,
+  testPatientField,
+  testPatients,
+  tokenUrlField,
+} from "./smart.ts";
+
+/** The CapabilityStatement of the sandbox; patients cannot be looked up by telephone. */
+const server: FhirServer<unknown> = { lacks: { Patient: ["telecom"] } };
+
+const readable = [
+  "Patient",
+  "Encounter",
+  "Observation",
+  "Condition",
+  "MedicationRequest",
+  "AllergyIntolerance",
+  "DocumentReference",
+  "Binary",
+  "Practitioner",
+  "Organization",
+  "Location",
+];
+
+const sandbox = "https://fhir.fhirpoint.open.allscripts.com/fhirroute";
+
+const standard = fhirFailure();
+/** developer.veradigm.com/Fhir/Searching, “Error handling”. */
+function readFailure(reply: FailedReply): Failure | undefined {
+  const found = standard(reply);
+  if (reply.status !== 413) return found;
+  return { ...found, cause: "invalid_request", message: "Too much matches: narrow the search" };
+}
+
+export const vendor = defineVendor({
+  name: "Veradigm (Allscripts)",
+  aliases: ["allscripts"],
+  category: "ehr",
+  alsoIn: ["hl7-fhir"],
+  description:
+    "Patients and charts from Veradigm EHR over FHIR R4, with bulk export. Veradigm's FHIR API is for reading only, and has no appointments: those are in its licensed Unity API.",
+  website: "https://veradigm.com",
+  documentation: "https://developer.veradigm.com/Fhir/Resources",
+  keywords: ["ehr", "emr", "fhir", "smart", "allscripts", "professional", "ambulatory"],
+  access: { kind: "self-serve" },
+  environments: {
+    sandbox: { baseUrl: `${sandbox}/fhir/CP00101`, hosts: ["*"] },
+    production: { hosts: ["*"], example: "https://fhir.example.org/fhirroute/fhir/10030240" },
+  },
+  steps: [
+    {
+      id: "credentials",
+      title: "API credentials",
+      description:
+        "From your FHIR application at Veradigm Connect, of app type System. The organization must license the app, and tells you its FHIR address: the API endpoint.",
+      fields: {
+        clientId: text({
+          label: "Client ID",
+          help: "Veradigm Connect, My Dashboard, My FHIR Applications, your application.",
+          helpUrl: "https://developer.veradigm.com/Fhir/ProcessOverview",
+          pattern: "^[A-Za-z0-9_.-]{8,}$",
+          message: "Invalid client ID format: at least 8 letters, digits and . _ -",
+          example: "20000000-0000-4000-8000-000000000001",
+        }),
+        ...keyFields({
+          register: "your application's JWKS URL",
+          registerUrl: "https://developer.veradigm.com/Fhir/SMARTonFHIR",
+          kinds: "RSA, or EC P-384",
+        }),
+        clientSecret: password({
+          label: "Client secret",
+          help: "Beside the client ID, with the date on which it expires. Bulk export needs a key instead.",
+          helpUrl: "https://developer.veradigm.com/Fhir/ProcessOverview",
+          example: "example-client-secret",
+        }),
+      },
+      oneOf: [ownKey, heldKey, { label: "Client secret", fields: ["clientSecret"] }],
+    },
+    {
+      id: "configuration",
+      title: "Configuration",
+      fields: {
+        scopes: text({
+          label: "Scopes",
+          help: "Separated by spaces. Bulk export needs system/Group.read, and the scope of each type that is exported.",
+          helpUrl: "https://developer.veradigm.com/Fhir/SMARTonFHIR",
+          pattern: systemScopes,
+          message: "List scopes such as system/Patient.read, separated by spaces",
+          default: readScopes(readable),
+          example: "system/Patient.read system/Condition.read",
+        }),
+        algorithm: select({
+          label: "Signature algorithm",
+          help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key of your own.",
+          options: [
+            { value: "RS384", label: "RS384 (RSA)" },
+            { value: "ES384", label: "ES384 (EC P-384)" },
+          ],
+          default: "RS384",
+          example: "RS384",
+        }),
+        testPatientId: testPatientField(
+          "Veradigm names test patients to developers on request.",
+          "a1b2c3d4-0001",
+        ),
+        tokenUrl: tokenUrlField(`${sandbox}/authorizationV2/CP00101/connect/token`),
+      },
+    },
+  ],
+  formerly: {
+    fhirBaseUrl: "api_endpoint",
+    redirectUri: null,
+    organizationId: null,
+    enablePatientData: null,
+    enableEncounters: null,
+    enableObservations: null,
+    enableMedications: null,
+  },
+  auth: smartAuth,
+  headers: () => ({ accept: fhirJson }),
+  failure: readFailure,
+  test(api, { testPatientId }) {
+    const { host, pathname } = new URL(api.baseUrl);
+    return testPatients(api, testPatientId, `${pathname.split("/").at(-1)} at ${host}`);
+  },
+  operations: {
+    ...patientOperations(server),
+    ...chartOperations(server),
+    ...resourceOperations(server),
+    ...exportOperations(server, "group"),
+  },
+  links: [
+    { title: "Veradigm Connect", url: "https://developer.veradigm.com" },
+    {
+      title: "Addresses of organizations",
+      url: "https://developer.veradigm.com/Fhir/EndpointDirectory",
+    },
+    { title: "Sandboxes", url: "https://developer.veradigm.com/Fhir/FHIR_Sandboxes" },
+  ],
+});
