@@ -17,7 +17,6 @@ import { environmentLabels } from "../lib/status.ts";
 import { ago, fullTime } from "../lib/time.ts";
 import { loadCatalog } from "../lib/vendor-names.ts";
 import { ActivityList } from "./ActivityList.tsx";
-import { WebhookSteps } from "./CopyField.tsx";
 import { DeleteIntegration } from "./DeleteIntegration.tsx";
 import { Icon } from "./Icon.tsx";
 import { Empty, Failed, Loading, messageOf } from "./States.tsx";
@@ -28,6 +27,7 @@ import { TestReport } from "./TestReport.tsx";
 import { TryOperation } from "./TryOperation.tsx";
 import { useToggle } from "./useToggle.ts";
 import { VendorLogo } from "./VendorLogo.tsx";
+import { Webhooks } from "./Webhooks.tsx";
 import { Workflows } from "./Workflows.tsx";
 
 type Loaded = { row: Integration; vendor: VendorDetail; catalog: Map<string, CatalogEntry> };
@@ -262,43 +262,6 @@ function Overview({ row, vendor, result, testing, onRow }: OverviewProps) {
         </div>
         <Workflows row={row} onRow={onRow} />
       </section>
-    </div>
-  );
-}
-
-function Webhooks({ row, vendor }: { row: Integration; vendor: VendorDetail }) {
-  if (!vendor.webhook || !row.webhook_url) return null;
-  const { scheme, types, setup, secret_field } = vendor.webhook;
-  const missing = secret_field !== null && row.credentials[secret_field] === undefined;
-  const secret = vendor.steps
-    .flatMap((step) => step.fields)
-    .find((field) => field.key === secret_field);
-  return (
-    <div class="stack view-section">
-      <div>
-        <h2>Webhook address</h2>
-        <p class="quiet">
-          {vendor.name} posts its events here. Each is checked before it is kept: {scheme}.
-        </p>
-      </div>
-      {missing && (
-        <div class="note note-warn">
-          <Icon name="alert" />
-          <p>
-            Nothing can be accepted yet: “{secret?.label ?? secret_field}” is not set. Edit the
-            integration and add it.
-          </p>
-        </div>
-      )}
-      <WebhookSteps url={row.webhook_url} setup={setup} />
-      <h2>Events</h2>
-      <ul class="event-list">
-        {types.map((type) => (
-          <li key={type}>
-            <code>{type}</code>
-          </li>
-        ))}
-      </ul>
     </div>
   );
 }

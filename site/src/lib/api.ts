@@ -91,10 +91,10 @@ async function fetchApi(input: RequestInfo | URL, init?: RequestInit): Promise<R
   return response;
 }
 
-const client = hc<App>("/", { fetch: fetchApi }).api;
+export const client = hc<App>("/", { fetch: fetchApi }).api;
 const routes = client.integrations;
 
-async function answer<T>(pending: Promise<ClientResponse<T>>): Promise<T> {
+export async function answer<T>(pending: Promise<ClientResponse<T>>): Promise<T> {
   return (await (await pending).json()) as T;
 }
 
@@ -197,6 +197,10 @@ export async function demoCredentials(
   }
 }
 
+/** Development only. */
+export const testWebhook = (id: string) =>
+  answer(routes[":id"]["webhook-test"].$post({ param: { id }, json: {} }));
+
 export const checkAll = () => answer(routes.health.check.$post());
 
 /** An operation's result; of one that streams, the text or, of other content, its type and size. */
@@ -240,8 +244,29 @@ export const activityTypes = {
   events_replayed: "Events sent again",
   payload_opened: "Payload opened",
   retention_changed: "Retention changed",
+  connect_started: "Connecting",
+  connected: "Connected",
+  connect_failed: "Not connected",
+  disconnected: "Disconnected",
+  refresh_failed: "Token not renewed",
+  refresh_interrupted: "Token renewal cut off",
+  reconnect_needed: "Must be connected again",
+  grant_expiring: "Consent runs out",
   exported: "Exported",
   imported: "Imported",
+  key_created: "API key created",
+  key_revoked: "API key revoked",
+  member_invited: "Member invited",
+  invitation_cancelled: "Invitation withdrawn",
+  member_joined: "Member joined",
+  member_role_changed: "Role changed",
+  member_removed: "Member removed",
+  member_left: "Member left",
+  organization_updated: "Organization changed",
+  password_reset_created: "Password reset begun",
+  sso_added: "Single sign-on added",
+  sso_verified: "Sign-in domain verified",
+  sso_removed: "Single sign-on removed",
 } as const satisfies Record<ActivityType, string>;
 
 export type ActivityFilter = {

@@ -1,7 +1,7 @@
 import type { IconName } from "../components/Icon.tsx";
 import type { HealthStatus, Integration } from "./api.ts";
 
-export type Tone = "good" | "bad" | "busy" | "quiet";
+export type Tone = "good" | "bad" | "busy" | "warn" | "quiet";
 
 export const statuses: Record<HealthStatus, { label: string; icon: IconName; tone: Tone }> = {
   active: { label: "Active", icon: "check-circle", tone: "good" },

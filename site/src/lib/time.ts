@@ -17,3 +17,11 @@ export function ago(iso: string, now = Date.now()): string {
 }
 
 export const fullTime = (iso: string) => absolute.format(new Date(iso));
+
+/** "812 bytes", "3.4 KB". */
+export const sizeText = (bytes: number): string =>
+  bytes < 1000
+    ? `${bytes} bytes`
+    : bytes < 1_000_000
+      ? `${(bytes / 1000).toFixed(1)} KB`
+      : `${(bytes / 1_000_000).toFixed(1)} MB`;

@@ -1,0 +1,4 @@
+import { EventsPage } from "../components/EventsPage.tsx";
+import { mountForMember } from "../lib/gate.tsx";
+
+mountForMember("events", () => <EventsPage />);
