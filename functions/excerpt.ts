@@ -14,12 +14,12 @@ export function redact(text: string, secrets: readonly string[]): string {
   return (
     hidden
       .replace(
-        /([\w-]{0,40}(?:secret|token|passw(?:or)?d|pwd|api[_-]?key|authorization|credential|signature|cookie|session)[\w-]{0,40}["']?\s{0,5}[:=]\s{0,5})("(?:[^"\\]|\\.)*(?:"|$)|[^\s,;&}<]+)/gi,
-        (_all, name: string, value: string) => name + dots(value),
-      )
-      .replace(
         /\b(bearer|basic|digest)(\s+)([^\s"',;<]+)/gi,
         (_all, scheme: string, space: string, value: string) => scheme + space + dots(value),
+      )
+      .replace(
+        /([\w-]{0,40}(?:secret|token|passw(?:or)?d|pwd|api[_-]?key|authorization|credential|signature|cookie|session)[\w-]{0,40}["']?\s{0,5}[:=]\s{0,5})("(?:[^"\\]|\\.)*(?:"|$)|[^\s,;&}<]+)/gi,
+        (_all, name: string, value: string) => name + dots(value),
       )
       .replace(/\/\/[^\s/@"]{1,200}@/g, dots)
       .replace(/eyJ[\w-]+(?:\.[\w-]*){1,4}/g, dots)
