@@ -296,7 +296,7 @@ export const vendor = defineVendor({
   operations: {
     generateText: operation({
       title: "Generate text",
-      effect: "write",
+      effect: "read",
       // Nothing is kept at the other side, so that a second try costs tokens and no more.
       idempotent: true,
       capability: "ai.text.generate",

@@ -130,7 +130,7 @@ export const capabilities = {
   },
   "ai.text.generate": {
     title: "Generate text",
-    effect: "write",
+    effect: "read",
     params: z.object({
       model: Model.optional(),
       prompt: z.string().min(1),

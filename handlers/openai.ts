@@ -249,7 +249,9 @@ export const vendor = defineVendor({
   operations: {
     generateText: operation({
       title: "Generate text",
-      effect: "write",
+      // Nothing is kept at OpenAI (`store: false`), so asking again, or asking another, harms nobody.
+      effect: "read",
+      idempotent: true,
       capability: "ai.text.generate",
       params: Prompt,
       result: z.object({
