@@ -9,10 +9,17 @@ type Job = {
   polls: number;
 };
 
+/** What follows the base in the address of a job, and in that of one of its files. */
+export type BulkAddresses = {
+  job: (id: string) => string;
+  file: (id: string, type: string) => string;
+};
+
 /** Bulk Data Access 2.0: kicked off with 202, polled at Content-Location, fetched as NDJSON. */
 export function newExports(from: {
   newId: () => string;
   resources: (type: string) => Promise<readonly Resource[]>;
+  addresses: BulkAddresses;
 }) {
   const jobs = new Map<string, Job>();
 
@@ -39,7 +46,7 @@ export function newExports(from: {
     const id = await begin(request.url, wanted);
     return new Response(null, {
       status: 202,
-      headers: { "content-location": `${base}/BulkRequest/${id}` },
+      headers: { "content-location": `${base}/${from.addresses.job(id)}` },
     });
   }
 
@@ -71,12 +78,16 @@ export function newExports(from: {
       requiresAccessToken: "true",
       output: [...job.files].map(([each, resources]) => ({
         type: each,
-        url: `${base}/BulkRequest/${id}/${each}`,
+        url: `${base}/${from.addresses.file(id, each)}`,
         count: resources.length,
       })),
       error: [],
     });
   }
 
-  return { begin, start, handle, reset: () => jobs.clear() };
+  /** A job for the same address has not been done yet. */
+  const isRunning = (url: string) =>
+    [...jobs.values()].some((job) => job.url === url && job.polls < 2);
+
+  return { begin, start, handle, isRunning, reset: () => jobs.clear() };
 }

@@ -8,16 +8,27 @@ import {
 import type { Binary, Bundle, BundleEntry, Resource } from "@medplum/fhirtypes";
 
 import { indexDefinitions } from "./definitions.ts";
-import { newExports } from "./export.ts";
+import { type BulkAddresses, newExports } from "./export.ts";
 import { fhirReply, outcome } from "./outcome.ts";
 import { records } from "./records.ts";
 
 export type FhirOptions = {
-  /** The code system of the vendor's own error numbers. */
-  codes: string;
+  /** The code system of the vendor's own error numbers; without it, it says only what the standard has words for. */
+  codes?: string;
   creatable: readonly string[];
   updatable: readonly string[];
+  /** By JSON Patch, of the version that is named. */
+  patchable?: readonly string[];
   readable: readonly string[];
+  records?: (now: Date) => readonly Resource[];
+  /** The vendor's rules of search, instead of Epic's. */
+  rules?: (type: string, query: URLSearchParams) => Response | undefined;
+  tooManyPatients?: { most: number; status: number };
+  /** The parameter that names the next page, and what stands beside it. */
+  page?: { name: string; beside?: string };
+  /** The status of a change to a version that is not the current one; it must then be named. */
+  conflict?: number;
+  bulk?: BulkAddresses;
 };
 /** Whether the caller may `c`reate, `r`ead, `u`pdate or `s`earch a type. */
 type May = (type: string, letter: "c" | "r" | "u" | "s") => boolean;
@@ -32,11 +43,15 @@ const ofPatient = new Set([
   "MedicationRequest",
   "Observation",
 ]);
-const maxPatients = 100;
 const pageSize = 100;
+const epicBulk: BulkAddresses = {
+  job: (id) => `BulkRequest/${id}`,
+  file: (id, type) => `BulkRequest/${id}/${type}`,
+};
 
 /** Medplum's router over a repository in memory, with Epic's manners around it. */
 export function newFhirServer(options: FhirOptions, newId: () => string) {
+  const { page = { name: "sessionID" }, tooManyPatients = { most: 100, status: 400 } } = options;
   const say = (
     status: number,
     severity: "fatal" | "error" | "warning",
@@ -48,13 +63,19 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
       | "security"
       | "structure"
       | "expired"
+      | "conflict"
       | "forbidden",
     text: string,
     number?: string,
     headers?: Record<string, string>,
   ) =>
     fhirReply(
-      outcome(options.codes, { severity, code, text, ...(number ? { number } : {}) }),
+      outcome(options.codes ?? "", {
+        severity,
+        code,
+        text,
+        ...(number && options.codes ? { number } : {}),
+      }),
       status,
       headers,
     );
@@ -66,7 +87,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
   async function load() {
     indexDefinitions();
     const fresh = new MemoryRepository();
-    for (const resource of records(new Date()))
+    for (const resource of (options.records ?? records)(new Date()))
       await fresh.createResource(resource, { assignedId: true });
     return fresh;
   }
@@ -81,6 +102,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
 
   const exports = newExports({
     newId,
+    addresses: options.bulk ?? epicBulk,
     resources: async (type) => {
       const { resource } = await ask("GET", `${type}?_count=1000`);
       return ((resource as Bundle).entry ?? []).flatMap((entry) => entry.resource ?? []);
@@ -95,9 +117,26 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     );
   };
 
+  function epicRules(type: string, query: URLSearchParams): Response | undefined {
+    const named = [...query.keys()].flatMap((name) =>
+      isSearchable(type, name) ? (name.split(/[:.]/, 1)[0] ?? "") : [],
+    );
+    if (type === "Patient" && named.length === 0)
+      return say(400, "fatal", "required", "A Patient search needs at least one criterion", "4110");
+    if (ofPatient.has(type) && !named.some((name) => ["_id", "patient", "subject"].includes(name)))
+      return say(
+        400,
+        "fatal",
+        "required",
+        `A ${type} search needs patient, subject or _id`,
+        "4111",
+      );
+    return undefined;
+  }
+
   async function search(base: string, type: string, query: URLSearchParams): Promise<Response> {
     await stored();
-    const session = query.get("sessionID");
+    const session = query.get(page.name);
     const resumed = session === null ? undefined : sessions.get(session);
     if (session !== null && !resumed)
       return say(400, "fatal", "expired", "The search session has expired", "4113");
@@ -113,29 +152,21 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
       if (name === "_sort" || isSearchable(type, name)) criteria.append(name, value);
       else ignored.push(name);
     }
-    const named = [...criteria.keys()].map((name) => name.split(/[:.]/, 1)[0] ?? "");
-    if (type === "Patient" && named.length === 0)
-      return say(400, "fatal", "required", "A Patient search needs at least one criterion", "4110");
-    if (ofPatient.has(type) && !named.some((name) => ["_id", "patient", "subject"].includes(name)))
-      return say(
-        400,
-        "fatal",
-        "required",
-        `A ${type} search needs patient, subject or _id`,
-        "4111",
-      );
+    const refusedByRule = (options.rules ?? epicRules)(type, wanted);
+    if (refusedByRule) return refusedByRule;
 
     criteria.set("_count", String(count));
     criteria.set("_offset", String(offset));
     const { status, resource, result } = await ask("GET", `${type}?${criteria}`);
     if (status !== 200 || resource?.resourceType !== "Bundle") return fhirReply(result, status);
     const total = resource.total ?? 0;
-    if (type === "Patient" && total > maxPatients)
+    const { most, status: tooMany } = tooManyPatients;
+    if (type === "Patient" && total > most)
       return say(
-        400,
+        tooMany,
         "fatal",
         "too-costly",
-        `The search matches more than ${maxPatients} patients`,
+        `The search matches more than ${most} patients`,
         "4127",
       );
 
@@ -165,7 +196,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
           ]
         : []),
     ];
-    if (notes.length)
+    if (notes.length && options.codes)
       entry.push({ resource: outcome(options.codes, ...notes), search: { mode: "outcome" } });
     const link = [{ relation: "self" as const, url: `${base}/${type}?${wanted}` }];
     if (offset + count < total) {
@@ -175,7 +206,10 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
         resourceType: "Bundle",
         type: "searchset",
         total,
-        link: [...link, { relation: "next", url: `${base}/${type}?sessionID=${id}` }],
+        link: [
+          ...link,
+          { relation: "next", url: `${base}/${type}?${page.name}=${id}${page.beside ?? ""}` },
+        ],
         entry,
       });
     }
@@ -258,13 +292,37 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     if (body instanceof Response) return body;
     if (body.id !== id)
       return say(400, "fatal", "structure", "The id is not that of the address", "59102");
-    const match = request.headers.get("if-match");
-    const { status, resource, result } = await ask(
-      "PUT",
-      `${type}/${id}`,
-      body,
-      match === null ? {} : { "if-match": match },
-    );
+    return change("PUT", type, id, body, request.headers.get("if-match"));
+  }
+
+  async function patch(type: string, id: string, request: Request): Promise<Response> {
+    if (!options.patchable?.includes(type))
+      return say(405, "fatal", "not-supported", `${type} cannot be patched here`);
+    if (!request.headers.get("content-type")?.startsWith("application/json-patch+json"))
+      return say(415, "fatal", "not-supported", "Send application/json-patch+json");
+    const changes: unknown = await request.json().catch(() => undefined);
+    if (!Array.isArray(changes))
+      return say(400, "fatal", "structure", "The content is not a JSON patch");
+    return change("PATCH", type, id, changes, request.headers.get("if-match"));
+  }
+
+  async function change(
+    method: "PUT" | "PATCH",
+    type: string,
+    id: string,
+    body: unknown,
+    match: string | null,
+  ): Promise<Response> {
+    const before = await ask("GET", `${type}/${id}`);
+    if (before.status !== 200)
+      return say(404, "fatal", "not-found", "There is no such resource", "4102");
+    if (options.conflict !== undefined) {
+      if (match === null) return say(412, "fatal", "conflict", "The version is not named");
+      if (match !== `W/"${before.resource?.meta?.versionId}"`)
+        return say(options.conflict, "fatal", "conflict", "The version is out of date");
+    }
+    const headers = match === null ? {} : { "if-match": match };
+    const { status, resource, result } = await ask(method, `${type}/${id}`, body, headers);
     if (status !== 200 || !resource) return fhirReply(result, status);
     return fhirReply(resource, 200, { etag: `W/"${resource.meta?.versionId}"` });
   }
@@ -287,7 +345,8 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     )
       return new Response("Ask for application/fhir+json", { status: 406 });
 
-    if (type === "BulkRequest") return exports.handle(request, base, [id, ...rest].join("/"));
+    if (type === "BulkRequest" && !options.bulk)
+      return exports.handle(request, base, [id, ...rest].join("/"));
     if (!options.readable.includes(type))
       return say(404, "fatal", "not-supported", `There is no resource type ${type}`);
     if (method === "GET" && id !== undefined && rest[0] === "$export" && type === "Group") {
@@ -312,12 +371,15 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
       return may(type, "c") ? create(base, type, await request.text()) : refused();
     if (method === "PUT" && id !== undefined && rest.length === 0)
       return may(type, "u") ? update(type, id, request) : refused();
+    if (method === "PATCH" && id !== undefined && rest.length === 0)
+      return may(type, "u") ? patch(type, id, request) : refused();
     return say(405, "fatal", "not-supported", `${method} is not supported here`);
   }
 
   return {
     handle,
     say,
+    exports,
     /** The id of a job that is under way. */
     startExport: (types: readonly string[]) => exports.begin("", types),
     reset() {

@@ -6,13 +6,19 @@ export type Client = {
   id: string;
   secret?: string;
   keys: readonly JWK[];
+  /** Where its keys are published, instead of `keys`: asked at each assertion. */
+  jwksUrl?: string;
   /** Registered scopes; a token gets those of them that were asked for, or any if absent. */
   scopes?: readonly string[];
 };
 type Grant = { client: string; scopes: readonly string[]; expiresAt: number };
 
+async function fetchKeys(url: string) {
+  const reply = await fetch(url, { signal: AbortSignal.timeout(5000) });
+  return createLocalJWKSet((await reply.json()) as { keys: JWK[] });
+}
+
 const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
-const lifetimeSeconds = 3600;
 
 class Refused extends Error {
   override name = "Refused";
@@ -39,12 +45,32 @@ async function readForm(request: Request, takesJson: boolean): Promise<URLSearch
   throw new Refused("invalid_request", "the body is not a form");
 }
 
+type AuthorizationOptions = {
+  takesJson?: boolean;
+  algorithms?: readonly string[];
+  lifetimeSeconds?: number;
+  /** How the vendor says no; `reason` is for whoever looks at the simulator. */
+  refusal?: (error: string, reason: string) => Response;
+  /** The vendor's own rule, as the error that a request for these scopes ends in. */
+  refuseScopes?: (client: Client, wanted: readonly string[]) => string | undefined;
+  /** A request for a scope that is not registered is refused as a whole. */
+  allOrNothing?: boolean;
+};
+
 /** A SMART Backend Services token endpoint that verifies what it is sent (RFC 7523). */
 export function newAuthorization(
-  clients: readonly Client[],
+  registered: readonly Client[],
   ids: ReturnType<typeof idSequence>,
-  { takesJson = false } = {},
+  {
+    takesJson = false,
+    algorithms = ["RS384", "ES384"],
+    lifetimeSeconds = 3600,
+    refusal = tokenRefusal,
+    refuseScopes,
+    allOrNothing = false,
+  }: AuthorizationOptions = {},
 ) {
+  let clients = registered;
   const grants = new Map<string, Grant>();
   const usedAssertions = new Map<string, number>();
 
@@ -65,9 +91,13 @@ export function newAuthorization(
       throw refuse("the assertion is not a JWT");
     }
     const client = clientOf(issuer);
-    const keys = createLocalJWKSet({ keys: [...client.keys] });
+    const keys = client.jwksUrl
+      ? await fetchKeys(client.jwksUrl).catch(() => {
+          throw refuse("its JWK Set could not be read");
+        })
+      : createLocalJWKSet({ keys: [...client.keys] });
     const verified = await jwtVerify(assertion, keys, {
-      algorithms: ["RS384", "ES384"],
+      algorithms: [...algorithms],
       requiredClaims: ["iss", "sub", "aud", "exp", "jti"],
     }).catch((error: unknown) => {
       throw refuse(`${algorithm} assertion: ${error instanceof Error ? error.message : "refused"}`);
@@ -105,13 +135,15 @@ export function newAuthorization(
       if (form.get("grant_type") !== "client_credentials")
         throw new Refused("unsupported_grant_type", "grant_type is not client_credentials");
       const client = await authenticate(request, form);
-      const registered = client.scopes;
-      const wanted = form.get("scope")?.split(" ").filter(Boolean) ?? registered ?? [];
-      const scopes = registered
-        ? wanted.filter((scope) => registered.some((own) => covers(own, scope)))
+      const own = client.scopes;
+      const wanted = form.get("scope")?.split(" ").filter(Boolean) ?? own ?? [];
+      const against = refuseScopes?.(client, wanted);
+      if (against) throw new Refused(against, "the vendor does not allow these scopes together");
+      const scopes = own
+        ? wanted.filter((scope) => own.some((each) => covers(each, scope)))
         : wanted;
-      if (registered && scopes.length === 0)
-        throw new Refused("invalid_scope", "no scope is registered");
+      if (own && (scopes.length === 0 || (allOrNothing && scopes.length < wanted.length)))
+        throw new Refused("invalid_scope", "a scope is not registered");
       const accessToken = ids.letters("", 64);
       grants.set(accessToken, {
         client: client.id,
@@ -128,7 +160,7 @@ export function newAuthorization(
         { headers: { "cache-control": "no-store", pragma: "no-cache" } },
       );
     } catch (error) {
-      if (error instanceof Refused) return tokenRefusal(error.error, error.message);
+      if (error instanceof Refused) return refusal(error.error, error.message);
       throw error;
     }
   }
@@ -141,7 +173,12 @@ export function newAuthorization(
       return grant && grant.expiresAt > unixNow() ? grant : undefined;
     },
     expireTokens: () => grants.clear(),
+    /** What a developer does at the vendor's portal; a client of the same id is replaced. */
+    register(client: Client) {
+      clients = [...clients.filter(({ id }) => id !== client.id), client];
+    },
     reset() {
+      clients = registered;
       grants.clear();
       usedAssertions.clear();
     },

@@ -66,7 +66,16 @@ function p384(name: string): JWK {
   };
 }
 
+const made = new Map<string, DemoKey>();
+
+/** Computed once a process: finding the primes takes a moment. */
 export function demoKey(alg: DemoKey["alg"], kid: string): DemoKey {
+  const key = made.get(`${alg} ${kid}`) ?? makeKey(alg, kid);
+  made.set(`${alg} ${kid}`, key);
+  return key;
+}
+
+function makeKey(alg: DemoKey["alg"], kid: string): DemoKey {
   const jwk = alg === "RS384" ? rsa(kid) : p384(kid);
   const key = createPrivateKey({ key: jwk, format: "jwk" });
   const privateKey = key.export({ type: "pkcs8", format: "pem" }).toString();
