@@ -1,4 +1,4 @@
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { expect, test } from "vitest";
 
 import { cut, excerptOf, redact } from "./excerpt.ts";
@@ -40,7 +40,7 @@ test("masks what looks like a secret and leaves what does not", () => {
     ["https://user:pw@host/", "https:••••••••••host/"],
   ] as const;
   for (const [text, expected] of masked) expect(redact(text, []), text).toBe(expected);
-  const token = `eyJhbGciOiJIUzI1NiJ9.${"eyJzdWIiOiIxIn0"}.c2lnbmF0dXJl`;
+  const token = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
   expect(redact(`jwt ${token}.`, [])).not.toContain("eyJ");
   for (const plain of [
     "The patient was not found",

@@ -238,15 +238,15 @@ test("verifying, storing and queueing takes two round trips, and one while the i
 });
 
 test("killed over and over under load, every acknowledged event arrives, each under one id", async () => {
-  let kills = 0;
+  const storm = { kills: 0 };
   to.answer = () => ({ status: Math.random() < 0.1 ? 503 : 200, delayMs: Math.random() * 100 });
-  const storm = (async () => {
-    while (kills < 5) {
+  const killing = (async () => {
+    while (storm.kills < 5) {
       await pause(500 + Math.random() * 1_000);
       await worker.kill();
-      kills += 1;
+      storm.kills += 1;
       await restart();
-      if (kills !== 2) continue;
+      if (storm.kills !== 2) continue;
       await proxy.stop();
       await pause(500);
       await proxy.start();
@@ -256,7 +256,7 @@ test("killed over and over under load, every acknowledged event arrives, each un
   let refusals = 0;
   await Promise.all(
     Array.from({ length: 6 }, async (_, sender) => {
-      for (let i = 0; kills < 5; i++) {
+      for (let i = 0; storm.kills < 5; i++) {
         const id = `evt_storm_${sender}_${i}`;
         // A vendor sends until it hears a 2xx.
         while ((await post(id)) !== 200) {
@@ -268,7 +268,7 @@ test("killed over and over under load, every acknowledged event arrives, each un
       }
     }),
   );
-  await storm;
+  await killing;
   const sql = database();
   await eventually(
     async () => {
@@ -297,6 +297,6 @@ test("killed over and over under load, every acknowledged event arrives, each un
     acknowledged.includes((one.body.data as { id: string }).id),
   );
   console.log(
-    `${acknowledged.length} acknowledged after ${refusals} refusals, ${kills} kills, ${copies.length - acknowledged.length} repeated deliveries, 0 lost`,
+    `${acknowledged.length} acknowledged after ${refusals} refusals, ${storm.kills} kills, ${copies.length - acknowledged.length} repeated deliveries, 0 lost`,
   );
 });

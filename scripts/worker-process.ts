@@ -1,7 +1,7 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 
-import { freePort, startWorker, type WorkerOptions } from "./worker.ts";
+import { freePort, type RunningWorker, startWorker, type WorkerOptions } from "./worker.ts";
 
 type Order = { start: Omit<WorkerOptions, "log"> } | { tick: number };
 type Report = { ready: true } | { log: string } | { ticked: number; error?: string };
@@ -67,20 +67,20 @@ export async function startWorkerProcess(
 
 if (import.meta.main) {
   const report = (message: Report) => process.send?.(message);
-  let tick: (() => Promise<void>) | undefined;
-  process.on("message", async (order: Order) => {
+  let worker: RunningWorker | undefined;
+  const obey = async (order: Order) => {
     if ("start" in order) {
-      const worker = await startWorker({ ...order.start, log: (log) => report({ log }) });
-      ({ tick } = worker);
+      worker = await startWorker({ ...order.start, log: (log) => report({ log }) });
       report({ ready: true });
       return;
     }
-    const error = await tick?.().then(
+    const error = await worker?.tick().then(
       () => undefined,
       (reason: unknown) => String(reason),
     );
     report({ ticked: order.tick, ...(error ? { error } : {}) });
-  });
+  };
+  process.on("message", (order: Order) => void obey(order));
   // The test that started this one is gone.
   process.on("disconnect", () => process.kill(-process.pid, "SIGKILL"));
 }
