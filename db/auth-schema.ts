@@ -131,28 +131,21 @@ export const apiKeys = pgTable(
   "api_keys",
   {
     id: id(),
-    configId: text("config_id").notNull().default("default"),
     name: text("name"),
+    /** How the key begins, for people to tell it by. */
     start: text("start"),
-    prefix: text("prefix"),
     key: text("key").notNull().unique(),
     /** The organization that owns the key. */
     referenceId: uuid("reference_id")
       .notNull()
       .references(() => organizations.id, { onDelete: "cascade" }),
-    refillInterval: integer("refill_interval"),
-    refillAmount: integer("refill_amount"),
-    lastRefillAt: at("last_refill_at"),
+    /** False once revoked. */
     enabled: boolean("enabled").notNull().default(true),
-    rateLimitEnabled: boolean("rate_limit_enabled").notNull().default(false),
-    rateLimitTimeWindow: integer("rate_limit_time_window"),
-    rateLimitMax: integer("rate_limit_max"),
-    requestCount: integer("request_count").notNull().default(0),
-    remaining: integer("remaining"),
     lastRequest: at("last_request"),
     expiresAt: at("expires_at"),
+    /** JSON such as `{"integrations":["read"]}`; null: everything. */
     permissions: text("permissions"),
-    metadata: text("metadata"),
+    createdBy: uuid("created_by"),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -173,30 +166,12 @@ export const twoFactors = pgTable(
   (table) => [index().on(table.userId)],
 );
 
-export const ssoProviders = pgTable(
-  "sso_providers",
-  {
-    id: id(),
-    issuer: text("issuer").notNull(),
-    oidcConfig: text("oidc_config"),
-    samlConfig: text("saml_config"),
-    userId: userId(),
-    providerId: text("provider_id").notNull().unique(),
-    organizationId: uuid("organization_id").references(() => organizations.id, {
-      onDelete: "cascade",
-    }),
-    domain: text("domain").notNull(),
-    domainVerified: boolean("domain_verified").notNull().default(false),
-  },
-  (table) => [index().on(table.domain)],
-);
-
-/** Better Auth counts sign-in attempts here, so that the limit holds over all isolates. */
+/** Attempts are counted here, so that a limit holds over all isolates. */
 export const rateLimits = pgTable("rate_limits", {
   id: id(),
   key: text("key").notNull().unique(),
   count: integer("count").notNull(),
-  lastRequest: text("last_request").notNull(),
+  resetsAt: at("resets_at").notNull(),
 });
 
 export const memberRelations = relations(members, ({ one }) => ({

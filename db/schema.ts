@@ -393,6 +393,89 @@ export const deliveryAttempts = pgTable(
   ],
 );
 
+/**
+ * What a person allowed at the vendor: the tokens of an integration that is connected by sign-in.
+ * A new sign-in is a new row, so that nothing which was under way for the old one can overwrite it.
+ */
+export const grants = pgTable(
+  "grants",
+  {
+    id: id(),
+    orgId: orgId(),
+    integrationId: uuid("integration_id").notNull(),
+    /** `reconnect`: the vendor no longer takes it, and a person has to sign in again. */
+    status: varchar("status", { length: 20 }).$type<"connected" | "reconnect">().notNull(),
+    /** Token set and endpoints; null once the grant is dead. */
+    tokens: jsonb("tokens").$type<Envelope>(),
+    /** Hash of client, server and address that it was given for: it is used for no other. */
+    boundTo: text("bound_to").notNull(),
+    scopesAsked: jsonb("scopes_asked").$type<string[]>().notNull(),
+    scopesGranted: jsonb("scopes_granted").$type<string[]>().notNull(),
+    /** Of the access token; null while the vendor does not end it. */
+    expiresAt: at("expires_at"),
+    refreshExpiresAt: at("refresh_expires_at"),
+    refreshable: boolean("refreshable").notNull(),
+    /** When the clock refreshes it ahead of its expiry. */
+    nextRefreshAt: at("next_refresh_at"),
+    /** Grows with every token set: a refresh saves only over the version that it read. */
+    version: integer("version").notNull().default(1),
+    /** Who may ask the vendor for new tokens now; past its end, a refresh was interrupted. */
+    refreshBy: uuid("refresh_by"),
+    refreshStartedAt: at("refresh_started_at"),
+    refreshUntil: at("refresh_until"),
+    refreshedAt: at("refreshed_at"),
+    lastError: text("last_error"),
+    /** The last warning before its end: 14, 3 or 1 days. */
+    warnedDays: integer("warned_days"),
+    connectedBy: uuid("connected_by"),
+    connectedAt: at("connected_at").notNull().defaultNow(),
+  },
+  (table) => [
+    unique("grants_integration").on(table.integrationId),
+    foreignKey({
+      name: "grants_of_integration",
+      columns: [table.orgId, table.integrationId],
+      foreignColumns: [integrations.orgId, integrations.id],
+    }).onDelete("cascade"),
+    check("grants_status", sql`${table.status} in ('connected', 'reconnect')`),
+    index("grants_to_refresh")
+      .on(table.nextRefreshAt)
+      .where(sql`next_refresh_at is not null`),
+    ...policies(),
+  ],
+);
+
+/** A sign-in that was begun: good once, for ten minutes, for one person in one browser. */
+export const oauthStates = pgTable(
+  "oauth_states",
+  {
+    id: id(),
+    orgId: orgId(),
+    /** SHA-256 of the `state` parameter. */
+    stateHash: text("state_hash").notNull(),
+    userId: uuid("user_id").notNull(),
+    integrationId: uuid("integration_id").notNull(),
+    /** The PKCE verifier and the server that was chosen. */
+    sealed: jsonb("sealed").$type<Envelope>().notNull(),
+    /** SHA-256 of the cookie that the browser was given. */
+    browserHash: text("browser_hash").notNull(),
+    boundTo: text("bound_to").notNull(),
+    redirectUri: text("redirect_uri").notNull(),
+    returnTo: text("return_to").notNull(),
+    expiresAt: at("expires_at").notNull(),
+  },
+  (table) => [
+    unique("oauth_states_hash").on(table.stateHash),
+    foreignKey({
+      name: "oauth_states_of_integration",
+      columns: [table.orgId, table.integrationId],
+      foreignColumns: [integrations.orgId, integrations.id],
+    }).onDelete("cascade"),
+    index("oauth_states_expired").on(table.expiresAt),
+    ...policies(),
+  ],
+);
+
 /** What a request with an Idempotency-Key was answered, so that its repetition does nothing again. */
 export const idempotencyKeys = pgTable(
   "idempotency_keys",
@@ -411,6 +494,35 @@ export const idempotencyKeys = pgTable(
   (table) => [
     unique("idempotency_org_key").on(table.orgId, table.key),
     index("idempotency_expired").on(table.expiresAt),
+    ...policies(),
+  ],
+);
+
+/** An organization's own OpenID provider, by which people of one email domain sign in. */
+export const identityProviders = pgTable(
+  "identity_providers",
+  {
+    id: id(),
+    orgId: orgId(),
+    name: varchar("name", { length: 100 }).notNull(),
+    /** The email domain, lower case. */
+    domain: varchar("domain", { length: 253 }).notNull(),
+    issuer: text("issuer").notNull(),
+    clientId: text("client_id").notNull(),
+    clientSecret: jsonb("client_secret").$type<Envelope>().notNull(),
+    /** What the domain's TXT record must say before anybody may sign in. */
+    domainToken: varchar("domain_token", { length: 64 }).notNull(),
+    verifiedAt: at("verified_at"),
+    lastUsedAt: at("last_used_at"),
+    createdAt: createdAt(),
+    createdBy: uuid("created_by"),
+  },
+  (table) => [
+    unique("identity_providers_org_domain").on(table.orgId, table.domain),
+    // Whoever proved the domain has it; a claim without proof keeps nobody out.
+    uniqueIndex("identity_providers_domain")
+      .on(table.domain)
+      .where(sql`verified_at is not null`),
     ...policies(),
   ],
 );

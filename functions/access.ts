@@ -27,6 +27,16 @@ export const permissions = {
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof permissions;
 
+/** Only people may: a key can neither make keys nor change how people sign in. */
+export const forPeople = {
+  "keys:read": ["owner", "admin"],
+  "keys:write": ["owner", "admin"],
+  "sso:read": ["owner", "admin"],
+  "sso:write": ["owner", "admin"],
+} as const satisfies Record<string, readonly Role[]>;
+type AnyPermission = Permission | keyof typeof forPeople;
+const rolesOf: Readonly<Record<AnyPermission, readonly Role[]>> = { ...permissions, ...forPeople };
+
 export const sessionCookie = "better-auth.session_token";
 /** Browsers keep a `__Secure-` cookie only if it came over https. */
 export const secureSessionCookie = `__Secure-${sessionCookie}`;
@@ -60,7 +70,7 @@ export async function readCredential(
  * Opens the request's OrgDb. Nothing is read yet: the first statement that the route sends carries
  * the proof, so a request that does not send one at all is refused here, before its body is looked at.
  */
-const access = (permission: Permission) =>
+const access = (permission: AnyPermission) =>
   createMiddleware<AppEnv>(async function allow(c, next) {
     const { settings } = c.env;
     const credential = await readCredential(c);
@@ -78,7 +88,7 @@ const access = (permission: Permission) =>
       new OrgDb(openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT), {
         ...(key ? { keyHash: await hashKey(key) } : { sessionToken: session ?? "" }),
         orgId,
-        roles: permissions[permission],
+        roles: key && permission in forPeople ? [] : rolesOf[permission],
         scope: permission,
         ip: clientIp(c),
         requestId: c.var.requestId,
@@ -88,7 +98,7 @@ const access = (permission: Permission) =>
   });
 
 /** For a route's contract: who may call it, enforced and written into the OpenAPI document. */
-export const guarded = <P extends Permission>(permission: P) =>
+export const guarded = <P extends AnyPermission>(permission: P) =>
   ({ middleware: access(permission), "x-permission": permission }) as const;
 
 /** Cookies travel with cross-site requests, so a change must come from a page of ours (RFC 6454). */

@@ -18,8 +18,10 @@ import { eventRoutes } from "./events.ts";
 import { executeRoutes } from "./execute.ts";
 import { type AppEnv, newApp, onError } from "./http.ts";
 import { integrationRoutes } from "./integrations.ts";
+import { keyRoutes } from "./keys.ts";
 import { limits } from "./limits.ts";
 import { describeApi } from "./openapi.ts";
+import { ssoRoutes } from "./sso.ts";
 import { vendorRoutes } from "./vendors.ts";
 import { webhookTestRoutes } from "./webhook-test.ts";
 import { webhookRoutes } from "./webhooks.ts";
@@ -114,6 +116,8 @@ for (const path of [
   "/api/events/*",
   "/api/destinations/*",
   "/api/deliveries/*",
+  "/api/keys/*",
+  "/api/sso/*",
 ])
   root.use(path, requireJson);
 
@@ -127,8 +131,8 @@ root.get("/healthz", (c) => c.json({ ok: true }));
 
 // Better Auth is loaded only by the first request that needs it: the rest of the API does not.
 root.on(["GET", "POST"], "/api/auth/*", async (c) => {
-  const { openAuth } = await import("./auth.ts");
-  return openAuth(c.env).handler(c.req.raw);
+  const { handleAuth } = await import("./auth.ts");
+  return handleAuth(c.env, c.req.raw, c.var.requestId);
 });
 
 export const app = root
@@ -138,6 +142,8 @@ export const app = root
   .route("/api/events", eventRoutes)
   .route("/api/destinations", destinationRoutes)
   .route("/api/deliveries", deliveryRoutes)
+  .route("/api/keys", keyRoutes)
+  .route("/api/sso", ssoRoutes)
   .route("/api/integrations", vendorRoutes)
   .route("/api/integrations", checkRoutes)
   .route("/api/integrations", capabilityRoutes)

@@ -1,4 +1,3 @@
-import { apiKey } from "@better-auth/api-key";
 import { betterAuth } from "better-auth";
 import { drizzleAdapter } from "better-auth/adapters/drizzle";
 import { createAccessControl } from "better-auth/plugins/access";
@@ -9,33 +8,95 @@ import {
   memberAc,
   ownerAc,
 } from "better-auth/plugins/organization/access";
+import { twoFactor } from "better-auth/plugins/two-factor";
 
+import { countAttempt } from "../db/attempts.ts";
 import { openClient } from "../db/client.ts";
 import * as schema from "../db/schema.ts";
+import { afterAuth } from "./auth-activity.ts";
+import { beforeAuth } from "./auth-rules.ts";
 import type { Env } from "./env.ts";
+import { passwordResets } from "./password-resets.ts";
+import { longestPassword, shortestPassword } from "./passwords.ts";
+import { ssoSignIn } from "./sso-sign-in.ts";
 
-const control = createAccessControl({
-  ...defaultStatements,
-  apiKey: ["create", "read", "update", "delete"],
-});
-const everyKey = { apiKey: ["create", "read", "update", "delete"] } as const;
+const control = createAccessControl(defaultStatements);
 const roles = {
-  owner: control.newRole({ ...ownerAc.statements, ...everyKey }),
-  admin: control.newRole({ ...adminAc.statements, ...everyKey }),
+  owner: control.newRole({ ...ownerAc.statements }),
+  admin: control.newRole({ ...adminAc.statements }),
   member: control.newRole({ ...memberAc.statements }),
   viewer: control.newRole({ ...memberAc.statements }),
 };
 
+/**
+ * What of Better Auth is served; the rest of it answers 404. Left out on purpose: whatever needs an
+ * email to be sent, deleting an organization (its audit log would go with it), and listing the
+ * invitations of an address that nobody has proved to be theirs.
+ */
+const served = new Set([
+  "/get-session",
+  "/sign-up/email",
+  "/sign-in/email",
+  "/sign-out",
+  "/change-password",
+  "/reset-password",
+  "/list-accounts",
+  "/list-sessions",
+  "/revoke-session",
+  "/revoke-other-sessions",
+  "/update-user",
+  "/two-factor/enable",
+  "/two-factor/disable",
+  "/two-factor/verify-totp",
+  "/two-factor/verify-backup-code",
+  "/two-factor/generate-backup-codes",
+  "/sso/start",
+  "/organization/create",
+  "/organization/update",
+  "/organization/list",
+  "/organization/set-active",
+  "/organization/get-active-member-role",
+  "/organization/list-members",
+  "/organization/update-member-role",
+  "/organization/remove-member",
+  "/organization/leave",
+  "/organization/invite-member",
+  "/organization/list-invitations",
+  "/organization/get-invitation",
+  "/organization/accept-invitation",
+  "/organization/reject-invitation",
+  "/organization/cancel-invitation",
+  "/organization/create-password-reset",
+]);
+const basePath = "/api/auth";
+
+function isServed(pathname: string): boolean {
+  const path = pathname.slice(basePath.length);
+  return served.has(path) || /^\/sso\/callback\/[\da-f-]{36}$/.test(path);
+}
+
 /** Serves `/api/auth/*`. Requests to the rest of the API never come here: see functions/access.ts. */
-export function openAuth(env: Env) {
+export async function handleAuth(env: Env, request: Request, requestId: string): Promise<Response> {
+  if (!isServed(new URL(request.url).pathname)) return new Response("Not Found", { status: 404 });
+  const response = await openAuth(env, requestId).handler(request);
+  const wait = response.headers.get("x-retry-after");
+  if (!wait || response.headers.has("retry-after")) return response;
+  const answer = new Response(response.body, response);
+  answer.headers.set("retry-after", wait);
+  return answer;
+}
+
+function openAuth(env: Env, requestId: string) {
   const { settings } = env;
+  const client = openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT);
+  const tries = (window: number, max: number) => ({ window, max });
   return betterAuth({
-    appName: "EHRConnect Integrations",
+    appName: "EHRConnect",
     baseURL: settings.PUBLIC_URL,
-    basePath: "/api/auth",
+    basePath,
     secret: settings.AUTH_SECRET,
     trustedOrigins: [...settings.allowedOrigins],
-    database: drizzleAdapter(openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT), {
+    database: drizzleAdapter(client, {
       provider: "pg",
       schema: {
         user: schema.users,
@@ -45,30 +106,65 @@ export function openAuth(env: Env) {
         organization: schema.organizations,
         member: schema.members,
         invitation: schema.invitations,
-        apikey: schema.apiKeys,
-        rateLimit: schema.rateLimits,
+        twoFactor: schema.twoFactors,
       },
       transaction: false,
     }),
     advanced: {
-      database: { generateId: () => crypto.randomUUID() },
+      // Random ids: who knows an invitation's id was given its link.
+      database: { generateId: "uuid" },
       useSecureCookies: settings.PUBLIC_URL.startsWith("https://"),
+      defaultCookieAttributes: { httpOnly: true, sameSite: "lax" },
       ipAddress: { ipAddressHeaders: ["cf-connecting-ip"] },
     },
-    emailAndPassword: { enabled: true, minPasswordLength: 12, maxPasswordLength: 128 },
+    emailAndPassword: {
+      enabled: true,
+      minPasswordLength: shortestPassword,
+      maxPasswordLength: longestPassword,
+      revokeSessionsOnPasswordReset: true,
+    },
     session: { expiresIn: 7 * 86_400, updateAge: 86_400, cookieCache: { enabled: false } },
-    rateLimit: { enabled: settings.SIMULATOR_URL === undefined, storage: "database" },
+    // By address and path; by account see functions/auth-rules.ts.
+    rateLimit: {
+      enabled: true,
+      customRules: {
+        "/sign-in/email": tries(60, settings.LIMIT_SIGN_IN),
+        "/sign-up/email": tries(60, settings.LIMIT_SIGN_IN),
+        "/sso/start": tries(60, settings.LIMIT_SIGN_IN),
+        "/two-factor/*": tries(60, settings.LIMIT_SIGN_IN),
+        "/change-password": tries(60, settings.LIMIT_SIGN_IN),
+        "/reset-password": tries(60, settings.LIMIT_SIGN_IN),
+        "/organization/create": tries(3600, settings.LIMIT_SIGN_IN),
+        "/organization/invite-member": tries(60, settings.LIMIT_SIGN_IN),
+        // The rest is counted by functions/limits.ts.
+        "/**": false,
+      },
+      customStorage: {
+        async consume(key, { window, max }) {
+          const { count, secondsLeft } = await countAttempt(client, key, window);
+          return count <= max
+            ? { allowed: true, retryAfter: null }
+            : { allowed: false, retryAfter: secondsLeft };
+        },
+      },
+    },
     telemetry: { enabled: false },
+    hooks: { before: beforeAuth(client), after: afterAuth(client, requestId) },
     plugins: [
-      organization({ ac: control, roles, creatorRole: "owner", invitationExpiresIn: 7 * 86_400 }),
-      apiKey({
-        references: "organization",
-        defaultPrefix: "ehr_",
-        requireName: true,
-        enableMetadata: false,
-        rateLimit: { enabled: false },
-        keyExpiration: { defaultExpiresIn: null, minExpiresIn: 1, maxExpiresIn: 366 },
+      organization({
+        ac: control,
+        roles,
+        creatorRole: "owner",
+        invitationExpiresIn: 7 * 86_400,
+        cancelPendingInvitationsOnReInvite: true,
+        membershipLimit: 10_000,
+        invitationLimit: 1_000,
+        organizationLimit: 20,
+        disableOrganizationDeletion: true,
       }),
+      twoFactor({ issuer: "EHRConnect" }),
+      ssoSignIn(env, client, requestId),
+      passwordResets(settings.PUBLIC_URL),
     ],
   });
 }

@@ -34,6 +34,8 @@ const Settings = z.object({
   /** Requests a minute. */
   LIMIT_IP: z.coerce.number().int().positive().default(1_200),
   LIMIT_KEY: z.coerce.number().int().positive().default(600),
+  /** Attempts to sign in or up from one address. */
+  LIMIT_SIGN_IN: z.coerce.number().int().positive().default(30),
   LIMIT_ORG: z.coerce.number().int().positive().default(3_000),
   /** Which ring wraps new data keys: see functions/key-rings.ts for the settings of each. */
   KEY_RING: z.enum(["secrets", "aws-kms", "vault"]).default("secrets"),

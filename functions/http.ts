@@ -61,6 +61,8 @@ function fromDatabase(error: unknown): Problem | undefined {
       return new Problem("forbidden", failure.message);
     case "EH404":
       return new Problem("not_found");
+    case "EH429":
+      return new Problem("too_many_requests", failure.message);
     case "EH412":
       return new Problem("stale");
     case "23505":

@@ -48,8 +48,8 @@ export async function addOrg(url: string, org: NewOrg): Promise<{ userId: string
     sql`insert into accounts (user_id, account_id, provider_id, password)
       values (${userId}, ${userId}, 'credential', ${password})`,
     sql`insert into members (organization_id, user_id, role) values (${org.orgId}, ${userId}, 'owner')`,
-    sql`insert into api_keys (name, start, prefix, key, reference_id)
-      values ('Demo key', ${org.apiKey.slice(0, 8)}, 'ehr_', ${keyHash(org.apiKey)}, ${org.orgId})`,
+    sql`insert into api_keys (name, start, key, reference_id, created_by)
+      values ('Demo key', ${org.apiKey.slice(0, 8)}, ${keyHash(org.apiKey)}, ${org.orgId}, ${userId})`,
   ]);
   return { userId };
 }

@@ -40,6 +40,7 @@ export async function startWorld(
     LIMIT_IP: "1000000",
     LIMIT_KEY: "1000000",
     LIMIT_ORG: "1000000",
+    LIMIT_SIGN_IN: "1000000",
     ...options.settings,
   };
   const worker = await startWorker({
