@@ -158,6 +158,7 @@ function isHttps(value: string) {
 
 function complaint(field: FieldSpec, value: unknown): string | undefined {
   const { label, message, min, max } = field;
+  if (field.type === "oauth") return `${label} is done in the browser: it takes no value`;
   if (field.type === "checkbox")
     return typeof value === "boolean" ? undefined : `${label} must be true or false`;
   if (field.type === "number") {

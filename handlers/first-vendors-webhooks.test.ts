@@ -61,6 +61,9 @@ describe("slack", () => {
   test("answers the challenge, and only that", async () => {
     const values = {
       botToken: "xoxb-1",
+      clientId: undefined,
+      clientSecret: undefined,
+      connect: undefined,
       defaultChannel: undefined,
       signingSecret: "s",
       webhookToken: "t",

@@ -386,7 +386,7 @@ export async function locateCode(
   return {
     ...auth,
     authorizeUrl: found.authorization_endpoint,
-    tokenUrl: found.token_endpoint,
+    tokenUrl: tokenUrl ? requireTokenUrl(tokenUrl) : found.token_endpoint,
     revokeUrl: found.revocation_endpoint,
     issuer: found.issuer,
     issRequired: found.authorization_response_iss_parameter_supported,

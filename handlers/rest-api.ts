@@ -4,6 +4,7 @@ import { VendorFailure } from "../problem.ts";
 import type { Api, Auth, Call } from "./api.ts";
 import { defineVendor, operation } from "./define.ts";
 import { password, select, type Step, text, url, type Values } from "./fields.ts";
+import { signInAuth, signInFields } from "./rest-api-sign-in.ts";
 import {
   header,
   hmac,
@@ -29,6 +30,7 @@ const steps = [
           { value: "header", label: "API key in a header" },
           { value: "query", label: "API key in the query" },
           { value: "oauth2", label: "OAuth 2.0 client credentials" },
+          { value: "code", label: "OAuth 2.0 sign-in (authorization code)" },
         ],
         example: "bearer",
       }),
@@ -129,6 +131,7 @@ const steps = [
         dependsOn: { field: "authKind", equals: "oauth2" },
         example: "https://api.example.com",
       }),
+      ...signInFields,
     },
   },
   {
@@ -240,6 +243,8 @@ function authOf(values: Config): Auth {
         style: values.clientAuth ?? "basic",
         ...(values.audience && { extra: { audience: values.audience } }),
       };
+    case "code":
+      return signInAuth(values);
   }
 }
 

@@ -2,13 +2,13 @@ import * as z from "zod";
 
 import { type VendorCause, VendorFailure } from "../problem.ts";
 import { defineVendor, operation } from "./define.ts";
-import { password, type Step, text, type Values } from "./fields.ts";
+import { oauth, password, type Step, text, type Values } from "./fields.ts";
 import { bytesOf, formOf, header, hmac, type Incoming, jsonOf, unixSeconds } from "./signature.ts";
 
 const steps = [
   {
     id: "credentials",
-    title: "Bot token",
+    title: "Access",
     fields: {
       botToken: password({
         label: "Bot user OAuth token",
@@ -18,6 +18,28 @@ const steps = [
         pattern: "^xoxb-[A-Za-z0-9-]+$",
         message: "A bot token starts xoxb-",
         example: "xoxb-000000000000-000000000000-exampleexampleexample000",
+      }),
+      clientId: text({
+        label: "Client ID",
+        placeholder: "0000000000.0000000000",
+        help: "Your app, Basic Information, App Credentials. Under OAuth & Permissions, add the address on this site that ends /oauth/callback to the redirect URLs.",
+        helpUrl: "https://api.slack.com/apps",
+        pattern: "^\\d+\\.\\d+$",
+        message: "A client ID is two numbers with a point between them",
+        example: "000000000000.000000000000",
+      }),
+      clientSecret: password({
+        label: "Client secret",
+        help: "Beside the client ID.",
+        helpUrl: "https://api.slack.com/apps",
+        pattern: "^[0-9A-Za-z]{20,}$",
+        message: "A client secret is letters and digits only",
+        example: "slack0client0secret0123456789abcd",
+      }),
+      connect: oauth({
+        label: "Connect with Slack",
+        help: "Saved first, then connected: you choose the workspace at Slack, agree, and come back here.",
+        helpUrl: "https://docs.slack.dev/authentication/installing-with-oauth",
       }),
       defaultChannel: text({
         label: "Default channel",
@@ -30,6 +52,10 @@ const steps = [
         example: "C0123456789",
       }),
     },
+    oneOf: [
+      { label: "Bot token", fields: ["botToken"] },
+      { label: "Connect with Slack", fields: ["clientId", "clientSecret", "connect"] },
+    ],
   },
   {
     id: "events",
@@ -50,6 +76,15 @@ const steps = [
 
 type Config = Values<typeof steps>;
 
+const botScopes = [
+  "chat:write",
+  "channels:read",
+  "groups:read",
+  "im:write",
+  "users:read",
+  "users:read.email",
+];
+
 /** Slack says no with 200 and one of these: docs.slack.dev, each method's errors. */
 const failures: Record<string, [VendorCause, string?]> = {
   invalid_auth: ["credentials_rejected"],
@@ -57,6 +92,12 @@ const failures: Record<string, [VendorCause, string?]> = {
   account_inactive: ["credentials_rejected", "The Slack app or its bot user was removed"],
   token_revoked: ["credentials_rejected", "The Slack token was revoked"],
   token_expired: ["credentials_expired"],
+  invalid_refresh_token: ["credentials_expired"],
+  invalid_code: ["credentials_expired", "Slack's code was used already or is too old"],
+  code_already_used: ["credentials_expired", "Slack's code was used already or is too old"],
+  invalid_client_id: ["credentials_rejected"],
+  bad_client_secret: ["credentials_rejected"],
+  bad_redirect_uri: ["invalid_request", "Slack does not know this site's redirect URL"],
   missing_scope: ["forbidden", "The Slack app lacks a scope: add it and install the app again"],
   not_allowed_token_type: ["forbidden", "This needs a bot token"],
   access_denied: ["forbidden"],
@@ -155,7 +196,24 @@ export const vendor = defineVendor({
     production: { baseUrl: "https://slack.com" },
   },
   steps,
-  auth: ({ botToken }) => ({ kind: "bearer", token: botToken }),
+  auth: ({ botToken, clientId = "", clientSecret }) =>
+    botToken
+      ? { kind: "bearer", token: botToken }
+      : {
+          kind: "authorization_code",
+          authorizeUrl: "https://slack.com/oauth/v2/authorize",
+          tokenUrl: "https://slack.com/api/oauth.v2.access",
+          revokeUrl: "https://slack.com/api/auth.revoke",
+          // docs.slack.dev/reference/methods/auth.revoke: the token revokes itself.
+          revocation: ({ accessToken }) => ({ form: { token: accessToken } }),
+          clientId,
+          clientSecret,
+          style: "basic",
+          scopes: botScopes,
+          scopeSeparator: ",",
+          // Slack takes PKCE only of public clients, which get no bot token.
+          pkce: false,
+        },
   failure: ({ body }) => {
     const reply = z.object({ ok: z.literal(false), error: z.string() }).safeParse(body);
     if (!reply.success) return undefined;

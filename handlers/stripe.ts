@@ -1,10 +1,10 @@
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
 import { Currency } from "./capabilities.ts";
 import { defineVendor, operation } from "./define.ts";
-import { password, text } from "./fields.ts";
+import { password } from "./fields.ts";
 import { bytesOf, header, hmac, type Incoming, jsonOf, unixSeconds } from "./signature.ts";
+import { keyAuth, keyChoices, keyFields, testKey } from "./stripe-keys.ts";
 
 const Id = (prefix: string) =>
   z
@@ -151,11 +151,6 @@ const ErrorReply = z.object({
   code: z.string().optional(),
   decline_code: z.string().optional(),
 });
-const Account = z.object({
-  id: z.string(),
-  email: z.string().nullish(),
-  business_profile: z.object({ name: z.string().nullish() }).nullish(),
-});
 
 const write = { effect: "write", idempotencyHeader: "Idempotency-Key" } as const;
 
@@ -216,28 +211,9 @@ export const vendor = defineVendor({
   steps: [
     {
       id: "credentials",
-      title: "API key",
-      fields: {
-        secretKey: password({
-          label: "Secret or restricted key",
-          placeholder: "sk_test_…",
-          help: "Stripe Dashboard, Developers, API keys. A restricted key needs write access to Payment Intents, Refunds, Customers, Checkout Sessions and Invoices, and read access to Balance. Test keys belong to the sandbox, live keys to production.",
-          helpUrl: "https://dashboard.stripe.com/apikeys",
-          pattern: "^(sk|rk)_(test|live)_[A-Za-z0-9]+$",
-          message: "A Stripe key starts sk_test_, sk_live_, rk_test_ or rk_live_",
-          example: "sk_test_00000000000000000000000000",
-        }),
-        stripeAccount: text({
-          label: "Connected account",
-          required: false,
-          placeholder: "acct_…",
-          help: "Only for Connect platforms: the account on whose behalf calls are made. Dashboard, Connect, Connected accounts.",
-          helpUrl: "https://dashboard.stripe.com/connect/accounts/overview",
-          pattern: "^acct_[A-Za-z0-9]{16,}$",
-          message: "A connected account id starts acct_",
-          example: "acct_0000000000000000",
-        }),
-      },
+      title: "Access",
+      fields: keyFields,
+      oneOf: keyChoices,
     },
     {
       id: "webhooks",
@@ -256,7 +232,7 @@ export const vendor = defineVendor({
       },
     },
   ],
-  auth: ({ secretKey }) => ({ kind: "bearer", token: secretKey }),
+  auth: keyAuth,
   headers: ({ stripeAccount }) => ({
     "Stripe-Version": "2026-10-28.endive",
     ...(stripeAccount && { "Stripe-Account": stripeAccount }),
@@ -272,34 +248,7 @@ export const vendor = defineVendor({
     if (code?.endsWith("api_key_expired")) return { cause: "credentials_expired", code };
     return code ? { code } : undefined;
   },
-  async test(api, { secretKey }, environment) {
-    const live = secretKey.includes("_live_");
-    if (live !== (environment === "production"))
-      throw new VendorFailure(
-        "credentials_rejected",
-        live
-          ? "This is a live key: it belongs in the production environment, not in the sandbox"
-          : "This is a test key: it belongs in the sandbox, not in the production environment",
-      );
-    const mode = live ? "live mode" : "test mode";
-    // A restricted key may be refused here and still be good for everything it is meant for.
-    const found = await api.get("/v1/account", Account).catch((error: unknown) => {
-      if (error instanceof VendorFailure && error.failure === "forbidden") return undefined;
-      throw error;
-    });
-    if (!found) {
-      await api.get("/v1/balance", z.object({ livemode: z.boolean() }));
-      return {
-        account: `Restricted key, ${mode}`,
-        checked: ["key accepted", "balance can be read"],
-      };
-    }
-    const { business_profile, email, id } = found;
-    return {
-      account: `${business_profile?.name || email || "Stripe account"} (${id}), ${mode}`,
-      checked: ["key accepted", "account can be read"],
-    };
-  },
+  test: testKey,
   operations: {
     createPaymentIntent: operation({
       ...write,

@@ -4,6 +4,7 @@ import { type Context, Hono } from "hono";
 import { Webhook } from "standardwebhooks";
 
 import type { FieldValues } from "../handlers/fields.ts";
+import type { LocatedCode } from "../handlers/oauth.ts";
 import {
   basicCredentials,
   bearerToken,
@@ -13,6 +14,7 @@ import {
   unixNow,
   type WebhookOptions,
 } from "./define.ts";
+import { newCodes } from "./derived/codes.ts";
 
 const test = { probePath: "/me", probeStatuses: "200,204" };
 const client = {
@@ -34,8 +36,34 @@ export const restApiCredentials = {
   },
   query: { authKind: "query", queryName: "api_key", queryValue: "example-query-key", ...test },
   oauth2: { authKind: "oauth2", clientAuth: "basic", ...client, ...test },
+  code: {
+    authKind: "code",
+    signInUrl: "https://auth.example.com/oauth/authorize",
+    signInTokenUrl: "https://auth.example.com/oauth/app-token",
+    signInRevokeUrl: "https://auth.example.com/oauth/revoke",
+    signInIssuer: "https://auth.example.com",
+    signInClientId: "example-app",
+    signInClientSecret: "example-app-secret",
+    signInClientAuth: "basic",
+    signInScope: "read write",
+    ...test,
+  },
 } as const satisfies Record<string, FieldValues>;
-const { basic, bearer, header, query } = restApiCredentials;
+const { basic, bearer, header, query, code } = restApiCredentials;
+
+/** The application that people let in by signing in. */
+const person: LocatedCode = {
+  kind: "authorization_code",
+  authorizeUrl: code.signInUrl,
+  tokenUrl: code.signInTokenUrl,
+  revokeUrl: code.signInRevokeUrl,
+  issuer: code.signInIssuer,
+  clientId: code.signInClientId,
+  clientSecret: code.signInClientSecret,
+  style: "basic",
+  scopes: ["read", "write"],
+  pkce: true,
+};
 
 type Item = { id: string; version: number; fields: Record<string, unknown> };
 
@@ -48,6 +76,10 @@ const problem = (status: number, title: string, headers = {}) =>
 export const simulation = defineSimulation(() => {
   const ids = idSequence("rest-api");
   const tokens = new Map<string, number>();
+  const codes = newCodes(person, ids, {
+    consent: { vendor: "REST API" },
+    revokesFamily: true,
+  });
   const items = new Map<string, Item>();
   let count = 42;
   function seed() {
@@ -66,11 +98,13 @@ export const simulation = defineSimulation(() => {
     const token = bearerToken(raw);
     if (isSame(bearer.bearerToken, token)) return "bearer";
     if (token !== undefined && (tokens.get(token) ?? 0) > unixNow()) return client.clientId;
+    if (codes.scopeOf(token) !== undefined) return person.clientId;
     if (isSame(header.headerValue, c.req.header(header.headerName))) return "header";
     return isSame(query.queryValue, c.req.query(query.queryName)) ? "query" : undefined;
   }
 
   const app = new Hono();
+  app.use("/oauth/*", async (c, next) => (await codes.serve(c.req.raw.clone())) ?? next());
   app.post("/oauth/token", async (c) => {
     const refuse = (status: number, error: string) =>
       Response.json({ error }, { status, headers: { "cache-control": "no-store" } });
@@ -224,12 +258,14 @@ export const simulation = defineSimulation(() => {
         if (new URL(request.url).pathname === "/oauth/token")
           return Response.json({ error: "invalid_client" }, { status: 401 });
         tokens.clear();
+        codes.expireTokens();
         return problem(401, "Unauthorized", { "www-authenticate": 'Bearer error="invalid_token"' });
       },
     },
     reset() {
       seed();
       tokens.clear();
+      codes.reset();
       ids.reset();
     },
   };

@@ -12,11 +12,17 @@ import {
   unixNow,
   type WebhookOptions,
 } from "./define.ts";
+import { newCodes } from "./derived/codes.ts";
 
 const credentials = {
   botToken: "xoxb-000000000000-000000000000-exampleexampleexample000",
   signingSecret: "slack0signing0secret0123456789ab",
   defaultChannel: "C0123456789",
+};
+/** The same app for “Connect with Slack”. */
+export const slackApp = {
+  clientId: "000000000000.000000000000",
+  clientSecret: "slack0client0secret0123456789abcd",
 };
 /** Installed without `chat:write`. */
 export const slackReadOnlyToken = "xoxb-000000000000-000000000000-ReadOnlyReadOnlyReadOnly";
@@ -101,6 +107,41 @@ export const simulation = defineSimulation(() => {
   }
   seed();
   const app = new Hono<{ Variables: { args: Arguments } }>();
+  const codes = newCodes(
+    {
+      kind: "authorization_code",
+      authorizeUrl: "https://slack.com/oauth/v2/authorize",
+      tokenUrl: "https://slack.com/api/oauth.v2.access",
+      ...slackApp,
+      style: "basic",
+      scopes: [],
+      scopeSeparator: ",",
+      pkce: false,
+    },
+    ids,
+    {
+      consent: { vendor: "Slack" },
+      accessToken: () => ids.letters("xoxe.xoxb-1-", 60),
+      lifetimeSeconds: 43_200,
+      extra: {
+        ok: true,
+        token_type: "bot",
+        bot_user_id: bot.user,
+        app_id: bot.app,
+        team: { id: team, name: "Simulated Clinic" },
+        enterprise: null,
+      },
+    },
+  );
+  app.get("/oauth/v2/authorize", (c) => codes.authorize(new URL(c.req.url).searchParams));
+  app.post("/api/oauth.v2.access", async (c) => {
+    const form = new URLSearchParams(await c.req.raw.clone().text());
+    const reply = await codes.token(c.req.raw);
+    if (reply.ok) return reply;
+    const { error } = (await reply.json()) as { error: string };
+    if (error === "invalid_client") return no("bad_client_secret");
+    return no(form.has("refresh_token") ? "invalid_refresh_token" : "invalid_code");
+  });
 
   app.use("/api/:method", async (c, next) => {
     const method = c.req.param("method");
@@ -108,8 +149,10 @@ export const simulation = defineSimulation(() => {
     const token = bearerToken(c.req.raw) ?? text(args, "token");
     if (token === undefined) return no("not_authed");
     const readOnly = isSame(slackReadOnlyToken, token);
-    if (!readOnly && !isSame(credentials.botToken, token)) return no("invalid_auth");
-    const scopes = readOnly ? readScopes : [...readScopes, ...writeScopes];
+    const allowed = codes.scopeOf(token);
+    if (!readOnly && allowed === undefined && !isSame(credentials.botToken, token))
+      return no(token.startsWith("xoxe.") ? "token_expired" : "invalid_auth");
+    const scopes = allowed?.split(",") ?? (readOnly ? readScopes : [...readScopes, ...writeScopes]);
     const needed = requiredScopes[method];
     if (needed !== undefined && !scopes.includes(needed))
       return no("missing_scope", { needed, provided: scopes.join(",") });
@@ -133,6 +176,11 @@ export const simulation = defineSimulation(() => {
     bot_id: bot.bot,
     is_enterprise_install: false,
   }));
+
+  on("auth.revoke", (args, c) => {
+    codes.end(text(args, "token") ?? bearerToken(c.req.raw) ?? "");
+    return { revoked: true };
+  });
 
   /** A channel by id or #name, a direct message, or a user's id. */
   function destination(args: Arguments): string {
@@ -324,6 +372,7 @@ export const simulation = defineSimulation(() => {
       scheduled.clear();
       direct.clear();
       ids.reset();
+      codes.reset();
       posted = 0;
       seed();
     },

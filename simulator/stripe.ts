@@ -11,6 +11,7 @@ import {
   unixNow,
   type WebhookOptions,
 } from "./define.ts";
+import { newCodes } from "./derived/codes.ts";
 import { addBilling } from "./stripe/billing.ts";
 import { BadForm, parseBracketForm } from "./stripe/form.ts";
 import {
@@ -27,6 +28,11 @@ import { paramsOf, seed } from "./stripe/seed.ts";
 const credentials = {
   secretKey: "sk_test_00000000000000000000000000",
   webhookSecret: "whsec_00000000000000000000000000000000",
+};
+/** A Connect platform, which accounts let act for them. */
+export const stripePlatform = {
+  clientId: "ca_00000000000000000000000000000000",
+  key: "sk_test_11111111111111111111111111",
 };
 /** May read, but not write: as a restricted key whose permissions are read-only. */
 export const stripeReadOnlyKey = "rk_test_simulatorReadOnly00000000";
@@ -68,6 +74,44 @@ export const simulation = defineSimulation(() => {
     { fingerprint: string; status: number; body: string; requestId: string }
   >();
   const app: StripeApp = new Hono();
+  const codes = newCodes(
+    {
+      kind: "authorization_code",
+      authorizeUrl: "https://connect.stripe.com/oauth/authorize",
+      tokenUrl: "https://connect.stripe.com/oauth/token",
+      clientId: stripePlatform.clientId,
+      clientSecret: stripePlatform.key,
+      style: "body",
+      scopes: [],
+      pkce: false,
+    },
+    ids,
+    {
+      consent: { vendor: "Stripe" },
+      accessToken: () => ids.letters("sk_test_", 26),
+      extra: { livemode: false, stripe_user_id: account, token_type: "bearer" },
+    },
+  );
+  const connected = new Set<string>();
+  app.use("/oauth/*", async (c, next) => {
+    const served = await codes.serve(c.req.raw.clone());
+    if (served?.headers.get("content-type")?.startsWith("application/json") && served.ok) {
+      // docs.stripe.com/connect/oauth-reference: the tokens have no end.
+      const { expires_in: _, ...reply } = (await served.json()) as Record<string, unknown>;
+      connected.add(String(reply["access_token"]));
+      return c.json(reply);
+    }
+    return served ?? next();
+  });
+  app.post("/oauth/deauthorize", async (c) => {
+    const form = new URLSearchParams(await c.req.raw.clone().text());
+    if (!isSame(stripePlatform.key, bearerToken(c.req.raw)))
+      return c.json({ error: "invalid_client" }, 401);
+    if (form.get("client_id") !== stripePlatform.clientId || form.get("stripe_user_id") !== account)
+      return c.json({ error: "invalid_client" }, 401);
+    connected.clear();
+    return c.json({ stripe_user_id: account });
+  });
 
   app.use("*", async (c, next) => {
     const requestId = ids.letters("req_", 14);
@@ -87,15 +131,15 @@ export const simulation = defineSimulation(() => {
         { "www-authenticate": 'Bearer realm="Stripe"' },
       );
     const readOnly = isSame(stripeReadOnlyKey, key);
-    if (!readOnly && !isSame(credentials.secretKey, key))
+    if (!readOnly && !connected.has(key) && !isSame(credentials.secretKey, key))
       return failureResponse(401, `Invalid API Key provided: ${mask(key)}`);
     if (readOnly && c.req.method !== "GET")
       return failureResponse(403, lacksPermission(key), { code: "more_permissions_required" });
-    const connected = c.req.header("stripe-account");
-    if (connected !== undefined && connected !== account)
+    const other = c.req.header("stripe-account");
+    if (other !== undefined && other !== account)
       return failureResponse(
         403,
-        `The provided key '${mask(key)}' does not have access to account '${connected}' (or that account does not exist). Application access may have been revoked.`,
+        `The provided key '${mask(key)}' does not have access to account '${other}' (or that account does not exist). Application access may have been revoked.`,
         { code: "account_invalid" },
       );
     const asked = c.req.header("stripe-version");
@@ -251,7 +295,7 @@ export const simulation = defineSimulation(() => {
   }
 
   return {
-    hosts: ["api.stripe.com"],
+    hosts: ["api.stripe.com", "connect.stripe.com"],
     app,
     credentials,
     webhook,
@@ -276,6 +320,8 @@ export const simulation = defineSimulation(() => {
     params: paramsOf(ledger),
     reset() {
       ledger.reset();
+      codes.reset();
+      connected.clear();
       replays.clear();
       seed(ledger);
     },

@@ -1,15 +1,74 @@
 import { createHash } from "node:crypto";
 
-import type { AuthorizationCode } from "../../handlers/oauth.ts";
+import { html } from "hono/html";
+
+import type { LocatedCode } from "../../handlers/oauth.ts";
 import { basicCredentials, bearerToken, type idSequence, isSame, unixNow } from "../define.ts";
 
 type Code = { redirect: string; challenge: string | null; scope: string };
+/** Everything that came of one code. */
+type Family = { scope: string; refreshTokens: Set<string>; accessTokens: Set<string> };
 
-/** An authorization server where everybody has already agreed (RFC 6749 §4.1, RFC 7636). */
-export function newCodes(auth: AuthorizationCode, ids: ReturnType<typeof idSequence>) {
+export type CodeOptions = {
+  /** Asks the person in the browser; without it everybody has already agreed. */
+  consent?: { vendor: string };
+  accessToken?: () => string;
+  lifetimeSeconds?: number;
+  /** A refresh token that is used twice ends all that came of its code (RFC 9700 §4.14.2). */
+  revokesFamily?: boolean;
+  /** Of the form that the vendor answers; the standard's members are merged over it. */
+  extra?: Readonly<Record<string, unknown>>;
+};
+
+function consentPage(vendor: string, query: URLSearchParams, separator: string) {
+  const decide = (decision: string) =>
+    `?${new URLSearchParams([...query, ["decision", decision]])}`;
+  const scopes = (query.get("scope") ?? "").split(separator).filter(Boolean);
+  const page = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${vendor} (simulated)</title>
+        <style>
+          body {
+            font:
+              16px/1.5 system-ui,
+              sans-serif;
+            max-width: 32rem;
+            margin: 4rem auto;
+            padding: 0 1rem;
+          }
+          a {
+            display: inline-block;
+            padding: 0.6rem 1.2rem;
+            border: 1px solid;
+            border-radius: 0.5rem;
+          }
+        </style>
+      </head>
+      <body>
+        <p>Simulated ${vendor}: nothing here is real.</p>
+        <h1>EHRConnect asks for access</h1>
+        <ul>
+          ${scopes.map((scope) => html`<li><code>${scope}</code></li>`)}
+        </ul>
+        <p><a href="${decide("allow")}">Allow</a> <a href="${decide("deny")}">Deny</a></p>
+      </body>
+    </html>`;
+  return new Response(String(page), { headers: { "content-type": "text/html; charset=utf-8" } });
+}
+
+/** An authorization server with rotating refresh tokens (RFC 6749 §4.1, RFC 7636, RFC 7009, RFC 9207). */
+export function newCodes(
+  auth: LocatedCode,
+  ids: ReturnType<typeof idSequence>,
+  options: CodeOptions = {},
+) {
+  const { consent, accessToken = () => ids.letters("", 40), lifetimeSeconds = 3600 } = options;
   const codes = new Map<string, Code>();
-  const refreshTokens = new Map<string, string>();
-  const accessTokens = new Map<string, number>();
+  const families = new Map<string, Family>();
+  const accessTokens = new Map<string, { until: number; scope: string }>();
   const refuse = (error: string, status = 400) => Response.json({ error }, { status });
 
   function authorize(query: URLSearchParams): Response {
@@ -24,7 +83,11 @@ export function newCodes(auth: AuthorizationCode, ids: ReturnType<typeof idSeque
     const isComplete =
       query.get("response_type") === "code" &&
       (!auth.pkce || (challenge !== null && query.get("code_challenge_method") === "S256"));
+    const decision = consent ? query.get("decision") : "allow";
     if (!isComplete) back.searchParams.set("error", "invalid_request");
+    else if (consent && decision === null)
+      return consentPage(consent.vendor, query, auth.scopeSeparator ?? " ");
+    else if (decision !== "allow") back.searchParams.set("error", "access_denied");
     else {
       const code = ids.letters("", 32);
       codes.set(code, { redirect, challenge, scope: query.get("scope") ?? "" });
@@ -33,14 +96,29 @@ export function newCodes(auth: AuthorizationCode, ids: ReturnType<typeof idSeque
     return Response.redirect(back, 302);
   }
 
-  function grant(scope: string): Response {
-    const [access_token, refresh_token] = [ids.letters("", 40), ids.letters("", 40)];
-    accessTokens.set(access_token, unixNow() + 3600);
-    refreshTokens.set(refresh_token, scope);
+  function grant(family: Family): Response {
+    const { scope } = family;
+    const [access_token, refresh_token] = [accessToken(), ids.letters("", 40)];
+    accessTokens.set(access_token, { until: unixNow() + lifetimeSeconds, scope });
+    family.accessTokens.add(access_token);
+    family.refreshTokens.add(refresh_token);
+    families.set(refresh_token, family);
     return Response.json(
-      { access_token, refresh_token, token_type: "Bearer", expires_in: 3600, scope },
+      {
+        token_type: "Bearer",
+        ...options.extra,
+        access_token,
+        refresh_token,
+        expires_in: lifetimeSeconds,
+        scope,
+      },
       { headers: { "cache-control": "no-store" } },
     );
+  }
+
+  function end(family: Family) {
+    for (const each of family.accessTokens) accessTokens.delete(each);
+    family.refreshTokens.clear();
   }
 
   async function token(request: Request): Promise<Response> {
@@ -61,24 +139,38 @@ export function newCodes(auth: AuthorizationCode, ids: ReturnType<typeof idSeque
         code &&
         code.redirect === form.get("redirect_uri") &&
         (code.challenge === null || code.challenge === challenge);
-      return isGood ? grant(code.scope) : refuse("invalid_grant");
+      if (!isGood) return refuse("invalid_grant");
+      return grant({ scope: code.scope, refreshTokens: new Set(), accessTokens: new Set() });
     }
     if (form.get("grant_type") !== "refresh_token") return refuse("unsupported_grant_type");
     const used = form.get("refresh_token") ?? "";
-    const scope = refreshTokens.get(used);
+    const family = families.get(used);
+    if (!family) return refuse("invalid_grant");
     // Each refresh token works once, so that a lost rotation shows.
-    refreshTokens.delete(used);
-    return scope === undefined ? refuse("invalid_grant") : grant(scope);
+    if (!family.refreshTokens.delete(used)) {
+      if (options.revokesFamily) end(family);
+      return refuse("invalid_grant");
+    }
+    return grant(family);
   }
 
   async function revoke(request: Request): Promise<Response> {
     const revoked = new URLSearchParams(await request.text()).get("token") ?? "";
     accessTokens.delete(revoked);
-    refreshTokens.delete(revoked);
+    const family = families.get(revoked);
+    if (family) end(family);
     return new Response(null, { status: 200 });
   }
 
+  const standing = (value: string | undefined) => {
+    const found = accessTokens.get(value ?? "");
+    return found && found.until > unixNow() ? found : undefined;
+  };
+
   return {
+    authorize,
+    token,
+    revoke,
     async serve(request: Request): Promise<Response | undefined> {
       const url = new URL(request.url);
       const at = url.origin + url.pathname;
@@ -90,12 +182,16 @@ export function newCodes(auth: AuthorizationCode, ids: ReturnType<typeof idSeque
         return revoke(request);
       return undefined;
     },
-    isAllowed: (request: Request) =>
-      (accessTokens.get(bearerToken(request) ?? "") ?? 0) > unixNow(),
+    isAllowed: (request: Request) => standing(bearerToken(request)) !== undefined,
+    /** What a person has allowed; undefined where the token is none of ours. */
+    scopeOf: (accessToken: string | undefined) => standing(accessToken)?.scope,
+    end: (accessToken: string) => {
+      accessTokens.delete(accessToken);
+    },
     expireTokens: () => accessTokens.clear(),
     reset() {
       codes.clear();
-      refreshTokens.clear();
+      families.clear();
       accessTokens.clear();
     },
   };

@@ -85,6 +85,30 @@ function byToken(
   };
 }
 
+function byCode(
+  auth: Extract<Auth, { kind: "authorization_code" }>,
+  baseUrl: string,
+  ids: ReturnType<typeof idSequence>,
+): Guard {
+  const { origin } = new URL(baseUrl);
+  const { authorizeUrl = `${origin}/oauth2/authorize`, tokenUrl = `${origin}/oauth2/token` } = auth;
+  const codes = newCodes({ ...auth, authorizeUrl, tokenUrl }, ids);
+  const discovery = `${baseUrl}/.well-known/smart-configuration`;
+  return {
+    ...codes,
+    tokenUrl,
+    async serve(request) {
+      if (auth.authorizeUrl !== undefined || request.url !== discovery) return codes.serve(request);
+      return Response.json({
+        authorization_endpoint: authorizeUrl,
+        token_endpoint: tokenUrl,
+        code_challenge_methods_supported: ["S256"],
+        capabilities: ["launch-standalone"],
+      });
+    },
+  };
+}
+
 function bySession(auth: Extract<Auth, { kind: "session" }>, subject: Subject): Guard {
   const logins: Known[] = [];
   const headers = auth.login(samplingApi(subject, logins)).then((session) => session.headers);
@@ -146,7 +170,7 @@ export function newGuard(
     case "private_key_jwt":
       return byToken(auth, baseUrl, ids);
     case "authorization_code":
-      return { ...newCodes(auth, ids), tokenUrl: auth.tokenUrl };
+      return byCode(auth, baseUrl, ids);
     case "signed_jwt":
       return passive(async (request) => {
         const given = bearerToken(request);

@@ -66,7 +66,7 @@ export function deriveSimulation(id: string, vendor: AnyVendor): Simulation {
     example.wire.flatMap(({ request }) => hostOf(request.replace(/^\S+ /, "")) ?? []),
   );
   const authHosts =
-    auth.kind === "authorization_code" ? [auth.authorizeUrl, auth.revokeUrl ?? ""] : [];
+    auth.kind === "authorization_code" ? [auth.authorizeUrl ?? "", auth.revokeUrl ?? ""] : [];
   const hosts = new Set([
     ...places.flatMap(({ baseUrl }) => hostOf(baseUrl) ?? []),
     ...(vendor.hosts ?? []).filter((host) => !host.includes("*")),
