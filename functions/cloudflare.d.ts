@@ -7,3 +7,5 @@ declare module "cloudflare:workers" {
     constructor(ctx: DurableObjectState, env: Env);
   }
 }
+
+declare const scheduler: { wait(ms: number): Promise<void> };

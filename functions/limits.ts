@@ -10,6 +10,7 @@ import type { Lease, LimitObject } from "./limit-object.ts";
 const windowSeconds = 60;
 /** Asked for at once, so that most requests are counted without leaving the isolate. */
 const leaseSize = 20;
+const patienceMs = 500;
 
 type Kept = { tokens: number; remaining: number; limit: number; until: number };
 type Kind = "ip" | "key" | "org";
@@ -18,26 +19,44 @@ const kept = new Map<string, Kept>();
 /** Which org a credential turned out to belong to, so that the next request counts for the org as well. */
 const orgs = new Map<string, string>();
 
+/** Requests that arrive together wait for the same lease, or its tokens would be lost. */
+const leasing = new Map<string, Promise<Kept>>();
+
+async function lease(env: Env, name: string, limit: number): Promise<Kept> {
+  const stub = env.LIMIT.get(env.LIMIT.idFromName(name)) as unknown as Pick<LimitObject, "lease">;
+  const wanted = Math.max(1, Math.min(leaseSize, Math.floor(limit / 10)));
+  const answer: Lease = await stub.lease(limit, windowSeconds, wanted);
+  const fresh = {
+    tokens: answer.granted,
+    remaining: answer.remaining,
+    limit,
+    until: Date.now() + answer.resetSeconds * 1000,
+  };
+  if (kept.size >= 5_000) kept.clear();
+  kept.set(name, fresh);
+  return fresh;
+}
+
 async function take(env: Env, kind: Kind, subject: string): Promise<Kept & { allowed: boolean }> {
-  const limit = env.settings.limits[kind];
   const name = `${kind}:${subject}`;
-  let lease = kept.get(name);
-  if (!lease || Date.now() >= lease.until || (lease.tokens === 0 && lease.remaining > 0)) {
-    const stub = env.LIMIT.get(env.LIMIT.idFromName(name)) as unknown as Pick<LimitObject, "lease">;
-    const wanted = Math.max(1, Math.min(leaseSize, Math.floor(limit / 10)));
-    const answer: Lease = await stub.lease(limit, windowSeconds, wanted);
-    lease = {
-      tokens: answer.granted,
-      remaining: answer.remaining,
-      limit,
-      until: Date.now() + answer.resetSeconds * 1000,
-    };
-    if (kept.size >= 5_000) kept.clear();
-    kept.set(name, lease);
+  for (;;) {
+    const current = kept.get(name);
+    if (current && Date.now() < current.until) {
+      if (current.tokens > 0) {
+        current.tokens -= 1;
+        return { ...current, allowed: true };
+      }
+      if (current.remaining === 0) return { ...current, allowed: false };
+    }
+    let running = leasing.get(name);
+    if (!running) {
+      running = lease(env, name, env.settings.limits[kind]).finally(() => leasing.delete(name));
+      leasing.set(name, running);
+    }
+    // A caller that leaves takes its lease with it: those who waited for it ask themselves.
+    const answered = await Promise.race([running.then(() => true), scheduler.wait(patienceMs)]);
+    if (!answered && leasing.get(name) === running) leasing.delete(name);
   }
-  if (lease.tokens === 0) return { ...lease, allowed: false };
-  lease.tokens -= 1;
-  return { ...lease, allowed: true };
 }
 
 /**
