@@ -671,6 +671,50 @@ describe.concurrent("a payload", () => {
   });
 });
 
+test("an event that its vendor did not sign is forwarded once the vendor's own API confirms it", async () => {
+  const org = await newOrg(place());
+  const to = await receiver();
+  const { credentials } = world.simulator.simulation("assemblyai");
+  const added = await org.call("POST", "/api/integrations", {
+    vendor_id: "assemblyai",
+    environment: "production",
+    credentials,
+  });
+  expect(added.status, JSON.stringify(added.body)).toBe(201);
+  const url = new URL((added.body.data as { webhook_url: string }).webhook_url);
+  const address = `${world.url}${url.pathname}${url.search}`;
+  await addDestination(org, to);
+  const statuses = async () =>
+    ((await org.call("GET", "/api/events")).body.data as { status: string }[]).map(
+      (row) => row.status,
+    );
+
+  const [invented] = await world.simulator.sendWebhook("assemblyai", {
+    url: address,
+    credentials,
+    body: { transcript_id: crypto.randomUUID(), status: "completed" },
+  });
+  expect(invented?.status).toBe(200);
+  await eventually(async () => (await statuses())[0] === "failed", "it is refused");
+  const refused = await org.call("GET", "/api/activity?activity_type=webhook_rejected");
+  expect(refused.body.data).toMatchObject([{ details: { reason: "not_confirmed" } }]);
+
+  world.simulator.fault({ vendor: "assemblyai", kind: "maintenance", times: 20 });
+  const [sent] = await world.simulator.sendWebhook("assemblyai", { url: address, credentials });
+  expect(sent?.status).toBe(200);
+  await pause(4_000);
+  expect(await statuses()).toEqual(["received", "failed"]);
+  world.simulator.clearFaults("assemblyai");
+  await database()`update events set process_at = now() where org_id = ${org.orgId}`;
+  await world.worker.tick();
+  await inState(org, "delivered");
+  expect(await statuses()).toEqual(["processed", "failed"]);
+  expect(to.received).toHaveLength(1);
+  // The token that stands for the vendor's signature is in the address: it goes nowhere.
+  const token = url.searchParams.get("token") ?? "no token";
+  expect(JSON.stringify([to.received, world.logs])).not.toContain(token);
+});
+
 test("events are found by integration, vendor, type, state and time, page by page", async () => {
   const org = await newOrg(place());
   const { id, webhook_url } = await addStripe(org);

@@ -18,6 +18,7 @@ import {
 import type { OrgDb } from "../db/org.ts";
 import { isMask, mask } from "../handlers/fields.ts";
 import { whyRefused } from "../handlers/outbound.ts";
+import { loadVendor, vendorId as currentId } from "../handlers/registry.ts";
 import { type Issue, Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { wakeAll } from "./forwarding.ts";
@@ -261,8 +262,18 @@ const present = (row: Destination, waiting: Waiting = {}): z.infer<typeof Destin
   updated_at: row.updatedAt.toISOString(),
 });
 
-function refuseUnusable(input: { url?: string; headers?: Record<string, string> }, ours: string) {
+async function refuseUnusable(
+  input: {
+    url?: string | undefined;
+    headers?: Record<string, string> | undefined;
+    vendor_ids?: string[] | undefined;
+  },
+  ours: string,
+) {
   const errors: Issue[] = [];
+  for (const [index, id] of (input.vendor_ids ?? []).entries())
+    if (!(await loadVendor(id)))
+      errors.push({ path: `vendor_ids.${index}`, message: "There is no such vendor" });
   if (input.url !== undefined) {
     const refused = whyRefused(input.url, ["*"]);
     if (refused) errors.push({ path: "url", message: `The address ${refused}` });
@@ -344,7 +355,7 @@ export const destinationRoutes = newApp()
     const { db } = c.var;
     const input = c.req.valid("json");
     const { orgId } = await db.authenticate();
-    refuseUnusable(input, c.env.settings.PUBLIC_URL);
+    await refuseUnusable(input, c.env.settings.PUBLIC_URL);
     const id = crypto.randomUUID();
     const secret = newSecret();
     const headers = unmask(input.headers, {});
@@ -356,7 +367,7 @@ export const destinationRoutes = newApp()
         description: input.description,
         url: input.url,
         eventTypes: input.event_types,
-        vendorIds: input.vendor_ids,
+        vendorIds: input.vendor_ids.map(currentId),
         integrationIds: input.integration_ids,
         concurrency: input.concurrency,
         status: input.status,
@@ -392,13 +403,7 @@ export const destinationRoutes = newApp()
     const { id } = c.req.valid("param");
     const input = c.req.valid("json");
     const before = await mustGet(c, id);
-    refuseUnusable(
-      {
-        ...(input.url === undefined ? {} : { url: input.url }),
-        ...(input.headers ? { headers: input.headers } : {}),
-      },
-      c.env.settings.PUBLIC_URL,
-    );
+    await refuseUnusable(input, c.env.settings.PUBLIC_URL);
     const ifMatch = c.req.valid("header")["if-match"];
     let resealed = {};
     if (input.headers) {
@@ -417,7 +422,7 @@ export const destinationRoutes = newApp()
         ...(input.description === undefined ? {} : { description: input.description }),
         ...(input.url === undefined ? {} : { url: input.url }),
         ...(input.event_types ? { eventTypes: input.event_types } : {}),
-        ...(input.vendor_ids ? { vendorIds: input.vendor_ids } : {}),
+        ...(input.vendor_ids ? { vendorIds: input.vendor_ids.map(currentId) } : {}),
         ...(input.integration_ids ? { integrationIds: input.integration_ids } : {}),
         ...(input.concurrency === undefined ? {} : { concurrency: input.concurrency }),
         ...(input.status ? { status: input.status } : {}),

@@ -15,7 +15,7 @@ import {
 import type { OrgDb } from "../db/org.ts";
 import { listRetention, setRetention } from "../db/retention.ts";
 import { deliveryStates } from "../db/schema.ts";
-import { loadVendor } from "../handlers/registry.ts";
+import { loadVendor, vendorId as currentId } from "../handlers/registry.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { seesPayloads } from "./deliveries.ts";
@@ -231,7 +231,7 @@ const filterOf = (query: {
   [K in keyof typeof filters]?: z.output<(typeof filters)[K]>;
 }): EventFilter => ({
   integrationId: query.integration_id,
-  vendorId: query.vendor_id,
+  vendorId: query.vendor_id === undefined ? undefined : currentId(query.vendor_id),
   type: query.type,
   status: query.status,
   deliveryState: query.delivery_state,
@@ -319,7 +319,10 @@ export const eventRoutes = newApp()
         throw new Problem("invalid_request", `There is no vendor named ${vendorId}`, {
           errors: [{ path: `vendors.${vendorId}`, message: "There is no such vendor" }],
         });
-    const days = { ...input.vendors, [everyVendor]: input.default_days };
+    const vendors = Object.fromEntries(
+      Object.entries(input.vendors).map(([id, days]) => [currentId(id), days]),
+    );
+    const days = { ...vendors, [everyVendor]: input.default_days };
     await db.run(
       ...setRetention(db, days),
       logActivity(db, {
@@ -327,10 +330,11 @@ export const eventRoutes = newApp()
         vendorId: null,
         activityType: "retention_changed",
         status: "success",
-        details: { default_days: input.default_days, vendors: input.vendors },
+        details: { default_days: input.default_days, vendors },
       }),
     );
-    return c.json({ success: true as const, data: input, message: "Saved" }, 200);
+    const data = { default_days: input.default_days, vendors };
+    return c.json({ success: true as const, data, message: "Saved" }, 200);
   })
   .openapi(replayMany, async (c) => {
     const input = c.req.valid("json");
