@@ -7,5 +7,3 @@ declare module "cloudflare:workers" {
     constructor(ctx: DurableObjectState, env: Env);
   }
 }
-
-declare const scheduler: { wait(ms: number): Promise<void> };

@@ -11,6 +11,7 @@ const windowSeconds = 60;
 /** Asked for at once, so that most requests are counted without leaving the isolate. */
 const leaseSize = 20;
 const patienceMs = 500;
+const wait = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 type Kept = { tokens: number; remaining: number; limit: number; until: number };
 type Kind = "ip" | "key" | "org";
@@ -54,7 +55,7 @@ async function take(env: Env, kind: Kind, subject: string): Promise<Kept & { all
       leasing.set(name, running);
     }
     // A caller that leaves takes its lease with it: those who waited for it ask themselves.
-    const answered = await Promise.race([running.then(() => true), scheduler.wait(patienceMs)]);
+    const answered = await Promise.race([running.then(() => true), wait(patienceMs)]);
     if (!answered && leasing.get(name) === running) leasing.delete(name);
   }
 }
