@@ -26,3 +26,11 @@ export const fhirReply = (body: object, status = 200, headers: Record<string, st
     status,
     headers: { "content-type": "application/fhir+json; charset=utf-8", ...headers },
   });
+
+/** A refusal in the standard's words alone. */
+export const refuse = (
+  status: number,
+  code: Issue["code"],
+  text: string,
+  headers?: Record<string, string>,
+) => fhirReply(outcome("", { severity: "error", code, text }), status, headers);

@@ -107,6 +107,7 @@ export const known = {
   binary: "bin1",
   group: "grp1",
   observation: "old1",
+  appointment: "eSimAppointment0001-1",
 };
 export const patientId = (index: number) =>
   index === 0 ? known.patient : `eSimPatient${number(index + 1)}`;

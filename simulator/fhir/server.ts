@@ -380,6 +380,9 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     handle,
     say,
     exports,
+    async versionOf(type: string, id: string) {
+      return (await ask("GET", `${type}/${id}`)).resource?.meta?.versionId;
+    },
     /** The id of a job that is under way. */
     startExport: (types: readonly string[]) => exports.begin("", types),
     reset() {
