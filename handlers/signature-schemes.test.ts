@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import * as z from "zod";
 
+import { agoraSignature } from "./agora-webhooks.ts";
 import { plivoSignature } from "./plivo-signature.ts";
 import {
   bytesOf,
@@ -378,7 +379,7 @@ const schemes: Record<string, Verifier<Values>> = {
   ),
   "x-hubspot-signature-v3": hubspot,
   "agora-signature": ofBody("agora-signature", { encoding: "hex", hash: "SHA-1" }),
-  "agora-signature-v2": ofBody("agora-signature-v2", { encoding: "hex" }),
+  "agora-signature-v2": agoraSignature<Values>(secret),
   "x-zendesk-webhook-signature": hmac<Values>({
     scheme: `HMAC-SHA256 of "<timestamp><body>"`,
     hash: "SHA-256",
