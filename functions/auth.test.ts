@@ -3,181 +3,32 @@ import { createHmac, randomBytes } from "node:crypto";
 import { neon, neonConfig } from "@neondatabase/serverless";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 
-import { Visitor } from "../scripts/visitor.ts";
+import {
+  activityOf,
+  signedIn,
+  signedInMember,
+  testPassword as password,
+  Visitor,
+} from "../scripts/visitor.ts";
 import { newSecrets, type RunningWorker, startWorker } from "../scripts/worker.ts";
-import { newMember, newOrg, type Reply, type TestOrg } from "../scripts/world.ts";
-import { permissions } from "./access.ts";
+import { newOrg, type Reply } from "../scripts/world.ts";
 
 const world = inject("world");
-const password = "a long test password";
 
 beforeAll(() => {
   neonConfig.fetchEndpoint = world.endpoint;
 });
 
 const body = (reply: Reply) => reply.body as Record<string, unknown>;
-const rowOf = (reply: Reply) => reply.body.data as Record<string, unknown> & { id: string };
 const newEmail = () => `${randomBytes(6).toString("hex")}@clinic.example`;
-
-async function signedIn(email: string, words = password): Promise<Visitor> {
-  const visitor = new Visitor(world);
-  const reply = await visitor.signIn(email, words);
-  expect(reply.status, JSON.stringify(reply.body)).toBe(200);
-  return visitor;
-}
-async function member(org: TestOrg, role: string) {
-  const { email, userId } = await newMember(world, org.orgId, role);
-  return { email, userId, visitor: await signedIn(email) };
-}
-const makeKey = (visitor: Visitor, more: object = {}) =>
-  visitor.ask("POST", "/api/keys", {
-    name: "Nightly export",
-    scopes: ["integrations:read"],
-    expires_in_days: 30,
-    ...more,
-  });
-async function activityOf(org: TestOrg, type: string) {
-  const reply = await org.call("GET", `/api/activity?activity_type=${type}`);
-  expect(reply.status).toBe(200);
-  return reply.body.data as { details: Record<string, unknown>; actor: string }[];
-}
-
-describe("API keys", () => {
-  test("are made with scopes and an expiry, shown once, listed and revoked", async () => {
-    const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    const made = await makeKey(owner);
-    expect(made.status, JSON.stringify(made.body)).toBe(201);
-    const { id, key } = rowOf(made) as { id: string; key: string };
-    expect(key).toMatch(/^ehr_[\w-]{43}$/);
-    expect(rowOf(made)).toMatchObject({
-      name: "Nightly export",
-      start: key.slice(0, 10),
-      scopes: ["integrations:read"],
-      created_by: org.userId,
-      last_used_at: null,
-    });
-    const days = (Date.parse(String(rowOf(made)["expires_at"])) - Date.now()) / 86_400_000;
-    expect(days).toBeGreaterThan(29.9);
-    expect(days).toBeLessThanOrEqual(30);
-
-    const bearer = { authorization: `Bearer ${key}` };
-    expect((await org.call("GET", "/api/integrations", undefined, bearer)).status).toBe(200);
-    expect((await org.call("GET", "/api/activity", undefined, bearer)).status).toBe(403);
-    expect(
-      (
-        await org.call("GET", "/api/integrations", undefined, {
-          "x-api-key": key,
-          authorization: "",
-        })
-      ).status,
-    ).toBe(200);
-
-    const list = await owner.ask("GET", "/api/keys");
-    const row = (list.body.data as { id: string }[]).find((one) => one.id === id);
-    expect(row).toMatchObject({ last_used_at: expect.any(String) });
-    expect(JSON.stringify(list.body)).not.toContain(key);
-    expect(list.body["scopes"]).toEqual(Object.keys(permissions));
-    const [stored] = await neon(world.databaseUrl)`select * from api_keys where id = ${id}`;
-    expect(JSON.stringify(stored)).not.toContain(key);
-
-    expect((await owner.ask("DELETE", `/api/keys/${id}`)).status).toBe(200);
-    expect((await org.call("GET", "/api/integrations", undefined, bearer)).status).toBe(401);
-    expect((await owner.ask("DELETE", `/api/keys/${id}`)).status).toBe(404);
-    for (const type of ["key_created", "key_revoked"]) {
-      const [logged] = await activityOf(org, type);
-      expect(logged, type).toMatchObject({
-        details: { key_id: id, name: "Nightly export" },
-        actor: `user:${org.userId}`,
-      });
-      expect(JSON.stringify(logged)).not.toContain(key.slice(10));
-    }
-  });
-
-  test("may have every scope that a route asks of a key, and no other", async () => {
-    const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    const scopes = Object.keys(permissions);
-    const made = await makeKey(owner, { scopes });
-    expect(rowOf(made)["scopes"]).toEqual(scopes);
-    for (const refused of [["keys:write"], ["sso:write"], ["integrations:*"], [], ["x"]])
-      expect((await makeKey(owner, { scopes: refused })).status, String(refused)).toBe(422);
-    for (const scope of scopes) {
-      const only = await makeKey(owner, { scopes: [scope] });
-      const bearer = { authorization: `Bearer ${String(rowOf(only)["key"])}` };
-      const reads = await org.call("GET", "/api/integrations", undefined, bearer);
-      expect(reads.status, scope).toBe(scope === "integrations:read" ? 200 : 403);
-    }
-  });
-
-  test("expire when they say, and within 366 days", async () => {
-    const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    for (const days of [0, -1, 367, 1.5])
-      expect((await makeKey(owner, { expires_in_days: days })).status, String(days)).toBe(422);
-    const made = await makeKey(owner, { expires_in_days: 366 });
-    const bearer = { authorization: `Bearer ${String(rowOf(made)["key"])}` };
-    expect((await org.call("GET", "/api/integrations", undefined, bearer)).status).toBe(200);
-    await neon(world.databaseUrl)`
-      update api_keys set expires_at = now() - interval '1 second' where id = ${rowOf(made).id}`;
-    expect((await org.call("GET", "/api/integrations", undefined, bearer)).status).toBe(401);
-  });
-
-  test("are managed by owners and admins only, and never by a key", async () => {
-    const org = await newOrg(world);
-    const { visitor: admin } = await member(org, "admin");
-    const made = await makeKey(admin);
-    expect(made.status).toBe(201);
-    for (const role of ["member", "viewer"]) {
-      const { visitor } = await member(org, role);
-      expect((await visitor.ask("GET", "/api/keys")).status, role).toBe(403);
-      expect((await makeKey(visitor)).status, role).toBe(403);
-      expect((await visitor.ask("DELETE", `/api/keys/${rowOf(made).id}`)).status, role).toBe(403);
-    }
-    expect((await org.call("GET", "/api/keys")).status).toBe(403);
-    expect(
-      (await org.call("POST", "/api/keys", { name: "x", scopes: ["integrations:read"] })).status,
-    ).toBe(403);
-    expect((await org.call("GET", "/api/sso")).status).toBe(403);
-    const wrong = { authorization: "Bearer ehr_nobody_knows_this_key" };
-    expect((await org.call("GET", "/api/keys", undefined, wrong)).status).toBe(401);
-  });
-
-  test("of another organization cannot be seen or revoked", async () => {
-    const [ours, theirs] = [await newOrg(world), await newOrg(world)];
-    const made = await makeKey(await signedIn(theirs.email));
-    const us = await signedIn(ours.email);
-    const list = await us.ask("GET", "/api/keys");
-    expect((list.body.data as { id: string }[]).map((row) => row.id)).not.toContain(rowOf(made).id);
-    expect((await us.ask("DELETE", `/api/keys/${rowOf(made).id}`)).status).toBe(404);
-    const there = { "x-org-id": theirs.orgId };
-    expect((await us.ask("GET", "/api/keys", undefined, there)).status).toBe(403);
-    expect((await us.ask("DELETE", `/api/keys/${rowOf(made).id}`, undefined, there)).status).toBe(
-      403,
-    );
-    const bearer = { authorization: `Bearer ${String(rowOf(made)["key"])}` };
-    expect((await theirs.call("GET", "/api/integrations", undefined, bearer)).status).toBe(200);
-  });
-
-  test("cannot be made without end", async () => {
-    const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    const made = await Promise.all(Array.from({ length: 24 }, () => makeKey(owner)));
-    const refused = made.filter((reply) => reply.status === 429);
-    // One was there with the organization.
-    expect(made.filter((reply) => reply.status === 201)).toHaveLength(19);
-    expect(refused).toHaveLength(5);
-    expect(await activityOf(org, "key_created")).toHaveLength(19);
-  });
-});
 
 describe("sessions", () => {
   test("are listed and ended one by one, at once for the API too", async () => {
     const org = await newOrg(world);
     const [here, there, third] = [
-      await signedIn(org.email),
-      await signedIn(org.email),
-      await signedIn(org.email),
+      await signedIn(world, org.email),
+      await signedIn(world, org.email),
+      await signedIn(world, org.email),
     ];
     const works = async (visitor: Visitor) =>
       (await visitor.ask("GET", "/api/integrations")).status;
@@ -199,7 +50,7 @@ describe("sessions", () => {
 
   test("of somebody else are not ended, even by their token", async () => {
     const [mine, theirs] = [await newOrg(world), await newOrg(world)];
-    const [me, them] = [await signedIn(mine.email), await signedIn(theirs.email)];
+    const [me, them] = [await signedIn(world, mine.email), await signedIn(world, theirs.email)];
     const [token] = [...them.cookies.values()].map(
       (value) => decodeURIComponent(value).split(".")[0],
     );
@@ -209,7 +60,7 @@ describe("sessions", () => {
 
   test("begin anew at sign-in: one that was planted before is not taken over", async () => {
     const org = await newOrg(world);
-    const attacker = await signedIn((await newOrg(world)).email);
+    const attacker = await signedIn(world, (await newOrg(world)).email);
     const victim = new Visitor(world);
     for (const [name, value] of attacker.cookies) victim.cookies.set(name, value);
     const planted = [...victim.cookies.values()];
@@ -224,7 +75,7 @@ describe("sessions", () => {
 
   test("end with a forged or unsigned cookie unopened", async () => {
     const org = await newOrg(world);
-    const visitor = await signedIn(org.email);
+    const visitor = await signedIn(world, org.email);
     const [[name, value] = ["", ""]] = [...visitor.cookies];
     const [token = ""] = decodeURIComponent(value).split(".");
     for (const forged of [token, `${token}.AAAA`, `${token}.${"A".repeat(43)}=`]) {
@@ -255,7 +106,7 @@ describe("passwords", () => {
 
   test("when changed end every other session, and need the old one", async () => {
     const org = await newOrg(world);
-    const [here, there] = [await signedIn(org.email), await signedIn(org.email)];
+    const [here, there] = [await signedIn(world, org.email), await signedIn(world, org.email)];
     const change = (currentPassword: string, newPassword: string) =>
       here.auth("/change-password", { currentPassword, newPassword, revokeOtherSessions: false });
     expect((await change("not the old password", "an altogether new one")).status).toBe(400);
@@ -265,19 +116,19 @@ describe("passwords", () => {
     expect((await there.ask("GET", "/api/integrations")).status).toBe(401);
     expect((await here.ask("GET", "/api/integrations")).status).toBe(200);
     expect((await new Visitor(world).signIn(org.email, org.password)).status).toBe(401);
-    await signedIn(org.email, "an altogether new one");
+    await signedIn(world, org.email, "an altogether new one");
   });
 
   test("are reset by a link that an owner or admin hands over, once", async () => {
     const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    const { email, userId, visitor } = await member(org, "member");
+    const owner = await signedIn(world, org.email);
+    const { email, userId, visitor } = await signedInMember(world, org, "member");
     const ask = (by: Visitor, who: string) =>
       by.auth("/organization/create-password-reset", { organizationId: org.orgId, userId: who });
     expect((await ask(visitor, org.userId)).status).toBe(403);
-    const { visitor: admin } = await member(org, "admin");
+    const { visitor: admin } = await signedInMember(world, org, "admin");
     expect((await ask(admin, org.userId)).status).toBe(403);
-    const stranger = await signedIn((await newOrg(world)).email);
+    const stranger = await signedIn(world, (await newOrg(world)).email);
     expect((await ask(stranger, userId)).status).toBe(403);
     const made = await ask(owner, userId);
     expect(made.status, JSON.stringify(made.body)).toBe(200);
@@ -288,7 +139,7 @@ describe("passwords", () => {
     expect((await reset("an altogether new one")).status).toBe(200);
     expect((await reset("another one altogether")).status).toBe(400);
     expect((await visitor.ask("GET", "/api/integrations")).status).toBe(401);
-    await signedIn(email, "an altogether new one");
+    await signedIn(world, email, "an altogether new one");
     expect(await activityOf(org, "password_reset_created")).toMatchObject([
       { details: { user_id: userId }, actor: `user:${org.userId}` },
     ]);
@@ -298,7 +149,7 @@ describe("passwords", () => {
     const [org, other] = [await newOrg(world), await newOrg(world)];
     await neon(world.databaseUrl)`insert into members (organization_id, user_id, role)
       values (${org.orgId}, ${other.userId}, 'viewer')`;
-    const owner = await signedIn(org.email);
+    const owner = await signedIn(world, org.email);
     const made = await owner.auth("/organization/create-password-reset", {
       organizationId: org.orgId,
       userId: other.userId,
@@ -323,7 +174,7 @@ const stepNow = () => Math.floor(Date.now() / 30_000);
 
 async function withTwoFactor() {
   const org = await newOrg(world);
-  const visitor = await signedIn(org.email);
+  const visitor = await signedIn(world, org.email);
   const begun = await visitor.auth("/two-factor/enable", { password: org.password });
   expect(begun.status, JSON.stringify(begun.body)).toBe(200);
   const uri = new URL(String(body(begun)["totpURI"]));
@@ -399,143 +250,15 @@ describe("two-factor", () => {
       twoFactorRedirect: true,
     });
     expect((await off(org.password)).status).toBe(200);
-    await signedIn(org.email);
+    await signedIn(world, org.email);
     expect((await visitor.ask("GET", "/api/integrations")).status).toBe(200);
-  });
-});
-
-describe("members", () => {
-  const invite = (by: Visitor, org: TestOrg, email: string, role = "member") =>
-    by.auth("/organization/invite-member", { organizationId: org.orgId, email, role });
-
-  test("are invited, join, change roles and leave, and each step is logged", async () => {
-    const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    const email = newEmail();
-    const invited = await invite(owner, org, email);
-    expect(invited.status, JSON.stringify(invited.body)).toBe(200);
-    const visitor = new Visitor(world);
-    await visitor.auth("/sign-up/email", { name: "Mara", email, password });
-    const invitationId = body(invited)["id"];
-    expect((await visitor.auth("/organization/accept-invitation", { invitationId })).status).toBe(
-      200,
-    );
-    expect((await visitor.ask("GET", "/api/integrations")).status).toBe(200);
-    const members = body(
-      await owner.auth(`/organization/list-members?organizationId=${org.orgId}`),
-    );
-    const joined = (
-      members["members"] as { id: string; userId: string; role: string; user: { email: string } }[]
-    ).find((one) => one.user.email === email);
-    expect(joined).toMatchObject({ role: "member" });
-    const change = (role: string) =>
-      owner.auth("/organization/update-member-role", {
-        organizationId: org.orgId,
-        memberId: joined?.id,
-        role,
-      });
-    expect(
-      (await visitor.ask("DELETE", "/api/integrations/2211a660-88f0-4fba-9961-1a43ef3b42d5"))
-        .status,
-    ).toBe(403);
-    expect((await change("admin")).status).toBe(200);
-    expect(
-      (await visitor.ask("DELETE", "/api/integrations/2211a660-88f0-4fba-9961-1a43ef3b42d5"))
-        .status,
-    ).toBe(404);
-    expect(
-      (
-        await owner.auth("/organization/remove-member", {
-          organizationId: org.orgId,
-          memberIdOrEmail: joined?.id,
-        })
-      ).status,
-    ).toBe(200);
-    expect((await visitor.ask("GET", "/api/integrations")).status).toBe(403);
-    for (const type of [
-      "member_invited",
-      "member_joined",
-      "member_role_changed",
-      "member_removed",
-    ]) {
-      const rows = await activityOf(org, type);
-      expect(rows, type).toHaveLength(1);
-      expect(JSON.stringify(rows)).not.toContain(email);
-    }
-    expect((await activityOf(org, "member_removed"))[0]).toMatchObject({
-      actor: `user:${org.userId}`,
-    });
-  });
-
-  test("cannot raise themselves, and leave at least one owner", async () => {
-    const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    const { visitor: admin, userId } = await member(org, "admin");
-    const { visitor: viewer } = await member(org, "viewer");
-    const { members } = body(
-      await owner.auth(`/organization/list-members?organizationId=${org.orgId}`),
-    ) as { members: { id: string; userId: string }[] };
-    const idOf = (user: string) => members.find((one) => one.userId === user)?.id;
-    const raise = (by: Visitor, user: string, role: string | string[]) =>
-      by.auth("/organization/update-member-role", {
-        organizationId: org.orgId,
-        memberId: idOf(user),
-        role,
-      });
-    expect((await raise(admin, userId, "owner")).status).toBe(403);
-    expect((await raise(admin, userId, ["admin", "owner"])).status).toBe(403);
-    expect((await raise(admin, org.userId, "viewer")).status).toBe(403);
-    expect((await raise(viewer, userId, "viewer")).status).toBe(403);
-    expect((await invite(viewer, org, newEmail())).status).toBe(403);
-    expect((await invite(admin, org, newEmail(), "owner")).status).toBe(403);
-    expect((await owner.auth("/organization/leave", { organizationId: org.orgId })).status).toBe(
-      400,
-    );
-    expect((await raise(owner, org.userId, "viewer")).status).toBe(400);
-  });
-
-  test("get in by the link alone: an address that nobody proved opens no invitation", async () => {
-    const org = await newOrg(world);
-    const owner = await signedIn(org.email);
-    const { visitor: viewer } = await member(org, "viewer");
-    const email = newEmail();
-    const invited = await invite(owner, org, email, "admin");
-    const id = String(body(invited)["id"]);
-    const impostor = new Visitor(world);
-    await impostor.auth("/sign-up/email", { name: "Mallory", email, password });
-    const answers = [
-      await impostor.auth("/organization/list-user-invitations"),
-      await impostor.auth(`/organization/list-invitations?organizationId=${org.orgId}`),
-      await viewer.auth(`/organization/list-invitations?organizationId=${org.orgId}`),
-      await viewer.auth(`/organization/get-full-organization?organizationId=${org.orgId}`),
-      await viewer.auth("/organization/set-active", { organizationId: org.orgId }),
-    ];
-    for (const answer of answers) expect(JSON.stringify(answer.body)).not.toContain(id);
-  });
-
-  test("of other organizations are out of reach", async () => {
-    const [ours, theirs] = [await newOrg(world), await newOrg(world)];
-    const us = await signedIn(ours.email);
-    const org = { organizationId: theirs.orgId };
-    for (const [path, sent] of [
-      [`/organization/list-members?organizationId=${theirs.orgId}`],
-      [`/organization/list-invitations?organizationId=${theirs.orgId}`],
-      ["/organization/invite-member", { ...org, email: newEmail(), role: "member" }],
-      ["/organization/update", { ...org, data: { name: "Ours now" } }],
-      ["/organization/set-active", org],
-      ["/organization/remove-member", { ...org, memberIdOrEmail: theirs.email }],
-      ["/organization/create-password-reset", { ...org, userId: theirs.userId }],
-    ] as const)
-      expect([400, 403], path).toContain((await us.auth(path, sent)).status);
-    const them = await signedIn(theirs.email);
-    expect((await them.ask("GET", "/api/integrations")).status).toBe(200);
   });
 });
 
 describe("requests from elsewhere", () => {
   test("do nothing for a signed-in user", async () => {
     const org = await newOrg(world);
-    const visitor = await signedIn(org.email);
+    const visitor = await signedIn(world, org.email);
     for (const headers of [
       { origin: "https://evil.example" },
       { origin: "null" },
@@ -575,7 +298,7 @@ describe("requests from elsewhere", () => {
       form,
     );
     expect([403, 415]).toContain(login.status);
-    await signedIn(org.email);
+    await signedIn(world, org.email);
   });
 
   test("cannot read answers unless their origin is allowed", async () => {
@@ -587,7 +310,7 @@ describe("requests from elsewhere", () => {
   });
 
   test("find nothing of Better Auth but what is used", async () => {
-    const owner = await signedIn((await newOrg(world)).email);
+    const owner = await signedIn(world, (await newOrg(world)).email);
     for (const path of [
       "/organization/delete",
       "/organization/list-user-invitations",
