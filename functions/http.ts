@@ -162,10 +162,6 @@ function describe(cause: unknown): unknown {
   };
 }
 
-/** The answer of every `/api` route that succeeds. */
-export const Envelope = <T extends z.ZodType>(data: T) =>
-  z.object({ success: z.literal(true), data, message: z.string().optional() });
-
 export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { "application/json": { schema } },
   description,

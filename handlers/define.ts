@@ -1,5 +1,6 @@
 import type * as z from "zod";
 
+import type { VendorCause } from "../problem.ts";
 import type { Api, Auth } from "./api.ts";
 import type { CapabilityName, CapabilityParams, CapabilityResult } from "./capabilities.ts";
 import type { Step, Values } from "./fields.ts";
@@ -184,7 +185,7 @@ export type Vendor<S extends readonly Step[] = readonly Step[], C = Values<S>> =
 
 export type FailedReply = { status: number; headers: Headers; body: unknown };
 export type Failure = {
-  cause?: import("../problem.ts").VendorCause;
+  cause?: VendorCause;
   /** The vendor's code, shown; never its free text, which may hold PHI. */
   code?: string;
   /** Our own sentence about that code. */
