@@ -2,7 +2,7 @@ import { type Hook, OpenAPIHono } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
-import * as z from "zod";
+import type * as z from "zod";
 
 import type { OrgDb } from "../db/org.ts";
 import {
