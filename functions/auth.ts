@@ -56,6 +56,7 @@ const served = new Set([
   "/organization/list",
   "/organization/set-active",
   "/organization/get-active-member-role",
+  "/organization/get-active-member-role",
   "/organization/list-members",
   "/organization/update-member-role",
   "/organization/remove-member",
