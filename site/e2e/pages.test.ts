@@ -46,6 +46,8 @@ const ownPages = (): string[] => [
     (section) => `/integrations/view/?id=${integrationId}&section=${section}`,
   ),
   "/activity/",
+  "/events/",
+  "/destinations/",
 ];
 
 const looks = themes.flatMap((theme) => Object.values(widths).map((width) => ({ theme, width })));
@@ -144,7 +146,7 @@ test("the drawer works with the keyboard alone, and gives the focus back", async
       await page.keyboard.type(String(value));
     if (!(await action.evaluate((e) => e.matches(":focus")))) continue;
     await page.keyboard.press("Enter");
-    await page.waitForFunction("!document.querySelector('.drawer-foot .spinner')");
+    await expect.poll(() => drawer.locator(".spinner").count()).toBe(0);
   }
   await drawer.getByText("Stripe is saved").waitFor();
   for (let i = 0; i < 40; i++) {

@@ -2,11 +2,11 @@ import { neon, neonConfig } from "@neondatabase/serverless";
 import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
-import type { FieldValues } from "../../handlers/fields.ts";
 import { demo, seed } from "../../scripts/seed.ts";
 import { startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
 import { expectAccessible, signIn, visit, type Visitor } from "./visitor.ts";
+import { wizardOf } from "./wizard.ts";
 
 let world: World;
 let browser: Browser;
@@ -26,19 +26,7 @@ afterAll(async () => {
   await world?.stop();
 });
 
-const drawer = () => page.getByRole("dialog");
-const field = (label: string) => drawer().getByRole("textbox", { name: label, exact: true });
 const credentialsOf = (vendor: string) => world.simulator.simulation(vendor).credentials;
-const press = (name: string | RegExp) => drawer().getByRole("button", { name }).click();
-
-/** Types the values into the fields that the wizard shows now. */
-async function fill(values: FieldValues) {
-  for (const [key, value] of Object.entries(values)) {
-    const input = drawer().locator(`#field-${key}`);
-    if ((await input.count()) === 0 || !(await input.isVisible())) continue;
-    await input.fill(String(value));
-  }
-}
 
 /** Makes every integration due and lets the clock tick until each was looked at. */
 async function tick() {
@@ -104,50 +92,36 @@ test("a vendor is found by tab, by search and by category", async () => {
 });
 
 test("Epic's wizard says what is wrong, fails on a wrong key, passes, saves and switches on", async () => {
+  const { drawer, button, press, fill, toVerify, toStart } = wizardOf(page);
   await page.getByRole("button", { name: "Configure Epic" }).click();
-  await drawer().getByText("Step 1 of").waitFor();
+  await drawer.getByText("Step 1 of").waitFor();
   await press("Next");
-  await drawer().getByText("Client ID is required").waitFor();
-  const values = credentialsOf("epic");
-  await field("Client ID").fill("short");
+  await drawer.getByText("Client ID is required").waitFor();
+  await fill({ clientId: "short" });
   await press("Next");
-  await drawer()
-    .getByText(/Invalid client ID format/)
-    .waitFor();
+  await drawer.getByText(/Invalid client ID format/).waitFor();
   await expectAccessible(page, "the wizard with complaints");
-  const wrong = { ...values, clientId: "11111111-1111-4111-8111-111111111111" };
-  await fill(wrong);
-  await press("Next");
-  await drawer().getByText("Step 2 of").waitFor();
-  await fill(wrong);
-  for (;;) {
-    if (await drawer().getByRole("button", { name: "Test" }).isVisible()) break;
-    await press("Next");
-    await fill(wrong);
-  }
+  const values = credentialsOf("epic");
+  await toVerify({ ...values, clientId: "11111111-1111-4111-8111-111111111111" });
   await expectAccessible(page, "the verify step");
   await press("Test");
-  await drawer().getByText("What this means and what to do").waitFor();
-  expect(await drawer().getByRole("button", { name: "Save", exact: true }).count()).toBe(0);
+  await drawer.getByText("What this means and what to do").waitFor();
+  expect(await button("Save").count()).toBe(0);
 
-  while (await drawer().getByRole("button", { name: "Back" }).isVisible()) await press("Back");
-  await field("Client ID").fill(String(values["clientId"]));
-  while (await drawer().getByRole("button", { name: "Next" }).isVisible()) await press("Next");
-  await drawer().getByText("Values changed after the last test").waitFor();
+  await toStart();
+  await fill({ clientId: String(values["clientId"]) });
+  await toVerify();
+  await drawer.getByText("Values changed after the last test").waitFor();
   await press("Test again");
-  await drawer()
-    .getByText(/^Test passed/)
-    .waitFor();
+  await drawer.getByText(/^Test passed/).waitFor();
   await press("Save");
-  await drawer().getByText("Epic is saved").waitFor();
+  await drawer.getByText("Epic is saved").waitFor();
   await expectAccessible(page, "the saved view");
   await press("Switch on");
-  await drawer().getByText("Epic is saved and on").waitFor();
+  await drawer.getByText("Epic is saved and on").waitFor();
   await press("Done");
-  await page
-    .locator('.card[data-vendor="epic"] .status-good')
-    .filter({ hasText: "Active" })
-    .waitFor();
+  const state = page.locator('.card[data-vendor="epic"] .status-good');
+  await state.filter({ hasText: "Active" }).waitFor();
 });
 
 test("an operation runs from the integration's page", async () => {
@@ -162,25 +136,20 @@ test("an operation runs from the integration's page", async () => {
 
 test("Twilio is configured, and its signed webhook shows up in the activity", async () => {
   await page.goto("/?q=twilio");
+  const { drawer, press, toVerify } = wizardOf(page);
   await page.getByRole("button", { name: "Configure Twilio" }).click();
   const values = credentialsOf("twilio");
-  for (;;) {
-    await fill(values);
-    if (await drawer().getByRole("button", { name: "Test", exact: true }).isVisible()) break;
-    await press("Next");
-  }
+  await toVerify(values);
   await press("Test");
-  await drawer()
-    .getByText(/^Test passed/)
-    .waitFor();
+  await drawer.getByText(/^Test passed/).waitFor();
   await press("Save");
   await press("Switch on");
-  await drawer().getByText("Twilio is saved and on").waitFor();
-  const address = await drawer().getByLabel("Webhook address").textContent();
+  await drawer.getByText("Twilio is saved and on").waitFor();
+  const address = await drawer.getByLabel("Webhook address").textContent();
   expect(address).toMatch(new RegExp(`^${origin}/webhooks/twilio/`));
-  await drawer().getByRole("button", { name: "Copy" }).first().click();
+  await drawer.getByRole("button", { name: "Copy" }).click();
   expect(await page.evaluate("navigator.clipboard.readText()")).toBe(address);
-  await drawer().getByRole("link", { name: "View integration" }).click();
+  await drawer.getByRole("link", { name: "View integration" }).click();
 
   const [sent] = await world.simulator.sendWebhook("twilio", {
     url: String(address),

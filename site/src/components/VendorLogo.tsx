@@ -2,8 +2,9 @@ type Mark = { color: string; legibleOn: "both" | "light" | "dark"; path?: string
 type Props = { id: string; name: string; mark: Mark | null; size?: "small" | "medium" | "large" };
 
 function initials(name: string) {
-  const words = name.split(/[\s./-]+/).filter((word) => /[\p{L}\d]/u.test(word));
-  const letters = words.length > 1 ? words.slice(0, 2).map((word) => word[0]) : [name.slice(0, 2)];
+  const words = name.split(/[^\p{L}\d]+/u).filter(Boolean);
+  const letters =
+    words.length > 1 ? words.slice(0, 2).map((word) => word[0]) : [words[0]?.slice(0, 2)];
   return letters.join("").toUpperCase();
 }
 

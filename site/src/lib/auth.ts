@@ -5,7 +5,8 @@ export type User = { id: string; name: string; email: string };
 export type Org = { id: string; name: string; slug: string };
 export type Session = { user: User; orgId: string | null; role: Role | null };
 
-async function auth<T>(path: string, body?: unknown): Promise<T> {
+/** Asks Better Auth: a GET without a body, else a POST. Throws `ApiProblem`. */
+export async function auth<T>(path: string, body?: unknown): Promise<T> {
   const response = await patientFetch(
     `/api/auth${path}`,
     body === undefined
@@ -68,8 +69,24 @@ let session: Promise<Session | null> | undefined;
 /** Read once a page. */
 export const getSession = () => (session ??= readSession());
 
-export const signIn = (email: string, password: string) =>
-  auth<unknown>("/sign-in/email", { email, password });
+/** Whether a second step is asked for: the password was right, and nobody is signed in yet. */
+export async function signIn(email: string, password: string): Promise<"done" | "second-step"> {
+  const reply = await auth<{ twoFactorRedirect?: boolean }>("/sign-in/email", { email, password });
+  return reply.twoFactorRedirect ? "second-step" : "done";
+}
+
+/** A code of the authenticator app, or one of the backup codes. */
+export const enterCode = (code: string) =>
+  /^\d{6}$/.test(code)
+    ? auth<unknown>("/two-factor/verify-totp", { code })
+    : auth<unknown>("/two-factor/verify-backup-code", { code });
+
+/** The address of the organization's own sign-in page. */
+export const startSso = async (email: string, next: string) =>
+  (await auth<{ url: string }>("/sso/start", { email, next })).url;
+
+export const resetPassword = (token: string, newPassword: string) =>
+  auth<unknown>("/reset-password", { token, newPassword });
 
 export async function signOut() {
   await auth("/sign-out", {});

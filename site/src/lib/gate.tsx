@@ -24,3 +24,11 @@ export function mountForMember(id: string, island: (member: Member) => Component
     (error: unknown) => mount(id, <Failed error={error} onRetry={() => location.reload()} />),
   );
 }
+
+/** Mounts what belongs to a person, in whichever org; signed out, asks to sign in and come back. */
+export function mountForPerson(id: string, island: (session: Session) => ComponentChild) {
+  getSession().then(
+    (session) => (session ? mount(id, island(session)) : location.replace(signInAddress())),
+    (error: unknown) => mount(id, <Failed error={error} onRetry={() => location.reload()} />),
+  );
+}

@@ -1,7 +1,7 @@
-import type { permissions, Role as AnyRole } from "../../../functions/access.ts";
+import type { forPeople, permissions, Role as AnyRole } from "../../../functions/access.ts";
 
 export type Role = AnyRole;
-type Permissions = typeof permissions;
+type Permissions = typeof permissions & typeof forPeople;
 
 /** What the page offers by role; the API decides. The types keep it equal to `functions/access.ts`. */
 const allowed = {
@@ -11,6 +11,8 @@ const allowed = {
   "events:write": ["owner", "admin"],
   "events:replay": ["owner", "admin", "member"],
   "destinations:write": ["owner", "admin"],
+  "keys:write": ["owner", "admin"],
+  "sso:write": ["owner", "admin"],
 } as const satisfies Partial<Permissions>;
 
 let role: Role | null = null;

@@ -13,7 +13,7 @@ export function ago(iso: string, now = Date.now()): string {
   if (Math.abs(seconds) > 30 * 86_400) return day.format(new Date(iso));
   for (const [unit, size] of units)
     if (Math.abs(seconds) >= size) return relative.format(Math.trunc(seconds / size), unit);
-  return "just now";
+  return seconds > 0 ? "in a moment" : "just now";
 }
 
 export const fullTime = (iso: string) => absolute.format(new Date(iso));
