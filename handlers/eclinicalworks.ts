@@ -72,7 +72,7 @@ const writeCodes: Readonly<Record<string, string>> = {
 };
 const Written = z.object({
   status: z.union([z.number().int(), z.string().regex(/^\d{1,4}$/)]),
-  resourceType: z.undefined(),
+  resourceType: z.undefined().optional(),
 });
 const succeededCode = "1";
 
