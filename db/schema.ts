@@ -526,3 +526,27 @@ export const identityProviders = pgTable(
     ...policies(),
   ],
 );
+
+/** A key pair that we hold for an org, whose public half vendors read at its JWK Set URL. */
+export const signingKeys = pgTable(
+  "signing_keys",
+  {
+    id: id(),
+    orgId: orgId(),
+    /** RFC 7638 thumbprint of the public half. */
+    kid: varchar("kid", { length: 64 }).notNull(),
+    algorithm: varchar("algorithm", { length: 10 }).$type<"RS384" | "ES384">().notNull(),
+    publicJwk: jsonb("public_jwk").$type<Record<string, string>>().notNull(),
+    /** Sealed PKCS#8 PEM; gone once retired. */
+    privateKey: jsonb("private_key").$type<Envelope>(),
+    createdAt: createdAt(),
+    createdBy: uuid("created_by").default(sql`app_user_id()`),
+    /** From then on it signs nothing; its public half is shown a day longer. */
+    retiredAt: at("retired_at"),
+  },
+  (table) => [
+    unique("signing_keys_org_kid").on(table.orgId, table.kid),
+    check("signing_keys_algorithm", sql`${table.algorithm} in ('RS384', 'ES384')`),
+    ...policies(),
+  ],
+);
