@@ -20,6 +20,7 @@ import { type AppEnv, newApp, onError } from "./http.ts";
 import { integrationRoutes } from "./integrations.ts";
 import { keyRoutes } from "./keys.ts";
 import { limits } from "./limits.ts";
+import { callbackRoutes, oauthRoutes } from "./oauth.ts";
 import { describeApi } from "./openapi.ts";
 import { ssoRoutes } from "./sso.ts";
 import { vendorRoutes } from "./vendors.ts";
@@ -137,6 +138,7 @@ root.on(["GET", "POST"], "/api/auth/*", async (c) => {
 
 export const app = root
   .route("/", webhookRoutes)
+  .route("/", callbackRoutes)
   .route("/", auditRoutes)
   .route("/", activityRoutes)
   .route("/api/events", eventRoutes)
@@ -149,6 +151,7 @@ export const app = root
   .route("/api/integrations", capabilityRoutes)
   .route("/api/integrations", executeRoutes)
   .route("/api/integrations", webhookTestRoutes)
+  .route("/api/integrations", oauthRoutes)
   .route("/api/integrations", integrationRoutes);
 
 describeApi(root);

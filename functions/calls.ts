@@ -3,24 +3,21 @@ import type { ConnectOptions, LogEntry } from "../handlers/api.ts";
 import type { AnyVendor } from "../handlers/define.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import { memoryTokens, type Token, type Tokens } from "../handlers/oauth.ts";
-import { dnsOverHttps, simulatorWire, type Wire } from "../handlers/outbound.ts";
-import { VendorFailure } from "../problem.ts";
+import { Problem, VendorFailure } from "../problem.ts";
 import { openValues } from "./credentials.ts";
 import type { Env } from "./env.ts";
-import type { IntegrationObject, TokenOutcome } from "./integration-object.ts";
+import { codeOf, type TokenOutcome } from "./grants.ts";
+import { openHeldKey } from "./held-keys.ts";
+import type { IntegrationObject } from "./integration-object.ts";
+import { resolveOf, wireOf } from "./wire.ts";
 
 /** What a call needs to know of an integration, stored or not yet. */
 export type Target = Pick<Integration, "orgId" | "vendorId" | "environment" | "apiEndpoint"> & {
   /** Without one (values not saved yet) tokens live as long as the call. */
   id?: string;
+  /** The stored integration whose sign-in serves values that are not saved. */
+  grantOf?: string | undefined;
 };
-
-const straight: Wire = (request) => fetch(request);
-const resolve = dnsOverHttps(straight);
-
-/** How the Worker reaches vendors: their own hosts, or in development the simulator. */
-export const wireOf = (env: Env): Wire =>
-  env.settings.SIMULATOR_URL ? simulatorWire(env.settings.SIMULATOR_URL, straight) : straight;
 
 const logCall = (entry: LogEntry) =>
   console.log(JSON.stringify({ level: "info", message: "vendor call", ...entry }));
@@ -32,6 +29,7 @@ export function connection(
   values: FieldValues,
   more: { traceparent?: string | undefined; signal?: AbortSignal } = {},
 ): ConnectOptions {
+  const grantOf = target.id ?? target.grantOf;
   return {
     vendorId: target.vendorId,
     vendor,
@@ -39,27 +37,46 @@ export function connection(
     environment: target.environment,
     endpoint: target.apiEndpoint ?? undefined,
     wire: wireOf(env),
-    ...(env.settings.SIMULATOR_URL ? {} : { resolve }),
+    resolve: resolveOf(env),
     tokens: target.id ? objectTokens(env, target.orgId, target.id) : memoryTokens(),
+    grant: grantOf ? () => grantToken(env, target, vendor, values, grantOf) : undefined,
+    heldKey: (kid) => openHeldKey(env, target.orgId, kid),
     log: logCall,
     ...more,
   };
 }
 
-const objectOf = (env: Env, integrationId: string) =>
-  env.INTEGRATION.get(env.INTEGRATION.idFromName(integrationId)) as unknown as Pick<
+export const objectOf = (env: Env, integrationId: string) =>
+  env.INTEGRATION.get(env.INTEGRATION.idFromName(integrationId)) as unknown as Omit<
     IntegrationObject,
-    "token" | "dropToken" | "forget"
+    "alarm"
   >;
+
+async function grantToken(
+  env: Env,
+  target: Target,
+  vendor: AnyVendor,
+  values: FieldValues,
+  integrationId: string,
+): Promise<Token> {
+  const code = await codeOf(target, vendor, values);
+  const object = objectOf(env, integrationId);
+  return tokenOf(await object.grantToken(target.orgId, integrationId, code?.boundTo ?? ""));
+}
+
+function tokenOf(outcome: TokenOutcome): Token {
+  if (outcome.ok) return outcome.token;
+  const { failure, message, retryAfter } = outcome;
+  if (failure === "unavailable") throw new Problem("unavailable", message, { retryAfter: 5 });
+  throw new VendorFailure(failure, message, { retryAfter });
+}
 
 /** Tokens kept by the integration's Durable Object, so that all isolates share one refresh. */
 function objectTokens(env: Env, orgId: string, integrationId: string): Tokens {
   const stub = objectOf(env, integrationId);
   return {
     async get(key, fetchToken) {
-      const outcome = await stub.token(orgId, key, () => settle(fetchToken));
-      if (outcome.ok) return outcome.token;
-      throw new VendorFailure(outcome.failure, outcome.message, { retryAfter: outcome.retryAfter });
+      return tokenOf(await stub.token(orgId, key, () => settle(fetchToken)));
     },
     async drop(key, refused) {
       await stub.dropToken(orgId, key, refused?.accessToken);
@@ -71,6 +88,8 @@ async function settle(fetchToken: () => Promise<Token>): Promise<TokenOutcome> {
   try {
     return { ok: true, token: await fetchToken() };
   } catch (error) {
+    if (error instanceof Problem && error.code === "unavailable")
+      return { ok: false, failure: "unavailable", message: error.message };
     if (!(error instanceof VendorFailure)) throw error;
     const { failure, message, retryAfter } = error;
     return { ok: false, failure, message, retryAfter };

@@ -245,6 +245,7 @@ export const checkRoutes = newApp()
       vendorId: vendorId(input.vendor_id),
       environment,
       apiEndpoint: chosen.endpoint,
+      grantOf: row?.id,
     };
     const { success, message, report } = await probe(c.env, target, vendor, chosen.values);
     return c.json({ success, message, data: report }, 200);

@@ -1,18 +1,26 @@
 import { openClient } from "../db/client.ts";
+import { claimExpiring, purgeStates, warnOfEnds } from "../db/grants.ts";
 import { purgeKeys } from "../db/idempotency.ts";
 import { claimDue } from "../db/integrations.ts";
 import { runSystem } from "../db/org.ts";
-import { checkEverySeconds } from "./checks.ts";
+import { objectOf } from "./calls.ts";
+import { checkEverySeconds, eachLimited } from "./checks.ts";
 import type { Env } from "./env.ts";
 import { sweep } from "./forwarding.ts";
 import { rotate } from "./rotation.ts";
 
 const checksPerMessage = 6;
 const claimedAtOnce = 600;
+const refreshedAtOnce = 300;
 
 /** Every minute. What fails in one part does not keep the other from its work. */
 export async function handleCron(env: Env): Promise<void> {
-  const parts = await Promise.allSettled([claimChecks(env), sweep(env), keepHouse(env)]);
+  const parts = await Promise.allSettled([
+    claimChecks(env),
+    sweep(env),
+    tendGrants(env),
+    keepHouse(env),
+  ]);
   for (const part of parts) if (part.status === "rejected") throw part.reason;
 }
 
@@ -21,11 +29,26 @@ async function keepHouse(env: Env, now = new Date()): Promise<void> {
   if (now.getUTCMinutes() !== 7) return;
   const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
   await runSystem(client, purgeKeys);
-  for (let left = true, moved = 0; left && moved < 5_000; ) {
+  for (let left = true, moved = 0; left && moved < 5_000;) {
     const step = await rotate(client, env.vault, { limit: 200 });
     left = step.left && step.moved > 0;
     moved += step.moved;
   }
+}
+
+/** Sign-ins whose tokens end soon are refreshed by their objects; those that end for good are warned of. */
+async function tendGrants(env: Env): Promise<void> {
+  const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
+  const [due = []] = await runSystem(
+    client,
+    claimExpiring(refreshedAtOnce),
+    warnOfEnds,
+    purgeStates,
+  );
+  await eachLimited(due, async (row) => {
+    const id = row["integration_id"] as string;
+    await objectOf(env, id).refreshAhead(row["org_id"] as string, id);
+  });
 }
 
 /** Claims the integrations that are due for a check and hands them to the queue. */

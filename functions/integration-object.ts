@@ -2,13 +2,16 @@ import { DurableObject } from "cloudflare:workers";
 
 import type { Envelope } from "../db/schema.ts";
 import { isFresh, type Token } from "../handlers/oauth.ts";
-import type { VendorCause } from "../problem.ts";
+import { sha256Hex } from "../handlers/signature.ts";
 import { type Bindings, envOf } from "./env.ts";
-
-/** What a caller's token request came to: plain values, since an Error loses its class on the way. */
-export type TokenOutcome =
-  | { ok: true; token: Token }
-  | { ok: false; failure: VendorCause; message: string; retryAfter?: number | undefined };
+import {
+  currentToken,
+  type Journal,
+  type Revocation,
+  revokeAt,
+  type TokenOutcome,
+  type Wanted,
+} from "./grants.ts";
 
 type Kept = { token: Envelope; fetchedAt: number };
 
@@ -18,6 +21,7 @@ type Kept = { token: Envelope; fetchedAt: number };
  */
 export class IntegrationObject extends DurableObject<Bindings> {
   #running = new Map<string, Promise<TokenOutcome>>();
+  #grant: Promise<unknown> = Promise.resolve();
 
   async token(
     orgId: string,
@@ -59,12 +63,68 @@ export class IntegrationObject extends DurableObject<Bindings> {
     const { vault } = envOf(this.env);
     const owner = { orgId, id: `token:${this.ctx.id.toString()}` };
     const token = await vault.open<Token>(owner, kept.token).catch(() => undefined);
-    if (!refused || !token || token.accessToken === refused)
-      await this.ctx.storage.delete(`token:${key}`);
+    if (refused && token && token.accessToken !== refused) return;
+    if (refused) await this.ctx.storage.put("refused", await sha256Hex(refused));
+    await this.ctx.storage.delete(`token:${key}`);
   }
 
-  /** The integration changed or is gone: nothing of it is kept. */
+  /**
+   * The access token of the integration's grant. It is refreshed here and not in the caller's
+   * isolate, so that a caller who leaves cannot take a rotated token with it.
+   */
+  async grantToken(orgId: string, integrationId: string, boundTo: string): Promise<TokenOutcome> {
+    return this.#inTurn(async () => {
+      const refused = await this.ctx.storage.get<string>("refused");
+      return this.#current(orgId, integrationId, { boundTo, refused });
+    });
+  }
+
+  /** The clock's visit: begins and does not wait, since it has many to see. */
+  async refreshAhead(orgId: string, integrationId: string): Promise<void> {
+    const work = this.#inTurn(() => this.#current(orgId, integrationId, { ahead: true }));
+    this.ctx.waitUntil(work);
+  }
+
+  /** In turn with refreshes, so that none is under way while its grant is revoked. */
+  async revoke(orgId: string, integrationId: string): Promise<Revocation> {
+    return this.#inTurn(async () => {
+      const revocation = await revokeAt(envOf(this.env), { orgId, integrationId });
+      await this.ctx.storage.deleteAll();
+      return revocation;
+    });
+  }
+
+  /** The integration changed: no token of the old configuration is used again. */
   async forget(): Promise<void> {
-    await this.ctx.storage.deleteAll();
+    const tokens = await this.ctx.storage.list({ prefix: "token:" });
+    await this.ctx.storage.delete([...tokens.keys(), "refused"]);
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#grant.then(work, work);
+    this.#grant = turn.catch(() => undefined);
+    return turn;
+  }
+
+  async #current(orgId: string, integrationId: string, wanted: Wanted): Promise<TokenOutcome> {
+    const { storage } = this.ctx;
+    const journal: Journal = {
+      read: () => storage.get("pending"),
+      write: async (pending) => {
+        await storage.put("pending", pending);
+        await storage.sync();
+        // A vendor that rotates may have ended the access token that is kept.
+        await this.forget();
+      },
+      clear: async () => void (await storage.delete("pending")),
+    };
+    try {
+      return await currentToken(envOf(this.env), { orgId, integrationId }, wanted, journal);
+    } catch (error) {
+      // Names only: the message of an unknown error may quote a value.
+      const { name } = error as Error;
+      console.error(JSON.stringify({ level: "error", message: "refresh failed", name }));
+      return { ok: false, failure: "unavailable", message: "The sign-in could not be looked up" };
+    }
   }
 }

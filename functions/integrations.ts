@@ -2,6 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 
 import { logActivity } from "../db/activity.ts";
+import { getGrant, type Grant } from "../db/grants.ts";
 import {
   addIntegration,
   changeIntegration,
@@ -20,7 +21,9 @@ import { guarded } from "./access.ts";
 import { forget } from "./calls.ts";
 import { nextCheck, outcomeOf, probe, type Probe } from "./checks.ts";
 import { configure, openValues, webhookUrl } from "./credentials.ts";
+import { grantView } from "./grant-view.ts";
 import { type AppEnv, json, newApp } from "./http.ts";
+import { revoke } from "./oauth.ts";
 import {
   IntegrationRow,
   presentIntegration,
@@ -147,7 +150,11 @@ const remove = createRoute({
     200: json(
       z.object({
         success: z.literal(true),
-        data: z.object({ id: z.uuid() }),
+        data: z.object({
+          id: z.uuid(),
+          /** Of the sign-in at the vendor, where there was one. */
+          revocation: z.enum(["revoked", "unsupported", "failed", "nothing"]).optional(),
+        }),
         message: z.string(),
       }),
       "Deleted",
@@ -168,6 +175,16 @@ async function present(c: Context<AppEnv>, vendor: AnyVendor, row: Integration) 
   const mayWrite = ["owner", "admin"].includes(c.var.db.actor.role);
   return presentIntegration(row, await webhookUrl(c.env.settings, vendor, row, mayWrite));
 }
+
+const presentWhole = async (
+  c: Context<AppEnv>,
+  vendor: AnyVendor,
+  row: Integration,
+  grant: Grant | undefined,
+) => ({
+  ...(await present(c, vendor, row)),
+  grant: await grantView(c.env.vault, vendor, row, grant),
+});
 
 const withTest = (result: Probe | undefined) =>
   result ? { test: { ...result.report, success: result.success, message: result.message } } : {};
@@ -194,6 +211,13 @@ async function mustGet(c: Context<AppEnv>, id: string): Promise<Integration> {
   const [[row]] = await c.var.db.run(getIntegration(c.var.db, id));
   if (!row) throw new Problem("not_found");
   return row;
+}
+
+async function mustGetWhole(c: Context<AppEnv>, id: string) {
+  const { db } = c.var;
+  const [[row], [grant]] = await db.run(getIntegration(db, id), getGrant(db, id));
+  if (!row) throw new Problem("not_found");
+  return { row, grant };
 }
 
 export const integrationRoutes = newApp()
@@ -276,21 +300,25 @@ export const integrationRoutes = newApp()
     const [[tested]] = result ? await record(c, row, result) : [[row]];
     c.header("etag", `"${row.version}"`);
     c.header("location", `/api/integrations/${id}`);
-    const data = { ...(await present(c, vendor, tested ?? row)), ...withTest(result) };
+    const data = {
+      ...(await presentWhole(c, vendor, tested ?? row, undefined)),
+      ...withTest(result),
+    };
     return c.json({ success: true as const, data, message: `${vendor.name} was added` }, 201);
   })
   .openapi(read, async (c) => {
-    const row = await mustGet(c, c.req.valid("param").id);
+    const { row, grant } = await mustGetWhole(c, c.req.valid("param").id);
     c.header("etag", `"${row.version}"`);
     const vendor = await mustLoadVendor(row.vendorId);
-    return c.json({ success: true as const, data: await present(c, vendor, row) }, 200);
+    const data = await presentWhole(c, vendor, row, grant);
+    return c.json({ success: true as const, data }, 200);
   })
   .openapi(update, async (c) => {
     const { db } = c.var;
     const { id } = c.req.valid("param");
     const input = c.req.valid("json");
     db.chooseOrg(input.org_id || undefined);
-    const before = await mustGet(c, id);
+    const { row: before, grant } = await mustGetWhole(c, id);
     const vendor = await mustLoadVendor(before.vendorId);
     const known = await openValues(c.env.vault, before);
     const environment = input.environment ?? before.environment;
@@ -343,12 +371,17 @@ export const integrationRoutes = newApp()
     const result = retest ? await probe(c.env, row, vendor, chosen.values) : undefined;
     const [[tested]] = result ? await record(c, row, result) : [[row]];
     c.header("etag", `"${row.version}"`);
-    const data = { ...(await present(c, vendor, tested ?? row)), ...withTest(result) };
+    const data = {
+      ...(await presentWhole(c, vendor, tested ?? row, grant)),
+      ...withTest(result),
+    };
     return c.json({ success: true as const, data, message: "Saved" }, 200);
   })
   .openapi(remove, async (c) => {
     const { db } = c.var;
-    const row = await mustGet(c, c.req.valid("param").id);
+    const { row, grant } = await mustGetWhole(c, c.req.valid("param").id);
+    // First, since the tokens go with the row; that the vendor does not confirm it stops nothing.
+    const revocation = grant && (await revoke(c.env, row));
     await db.run(
       expectVersion(db, row.id, undefined),
       removeIntegration(db, row.id),
@@ -357,11 +390,16 @@ export const integrationRoutes = newApp()
         vendorId: row.vendorId,
         activityType: "deleted",
         status: "success",
-        details: { environment: row.environment },
+        details: { environment: row.environment, ...(revocation && { revocation }) },
       }),
     );
     await forget(c.env, row);
-    return c.json({ success: true as const, data: { id: row.id }, message: "Deleted" }, 200);
+    const unconfirmed = revocation === "failed" || revocation === "unsupported";
+    const message = unconfirmed
+      ? "Deleted, but the vendor did not confirm that its access ended: remove EHRConnect in your settings there too"
+      : "Deleted";
+    const data = { id: row.id, ...(revocation && { revocation }) };
+    return c.json({ success: true as const, data, message }, 200);
   })
   .openapi(toggle, async (c) => {
     const { db } = c.var;

@@ -2,6 +2,7 @@ import { z } from "@hono/zod-openapi";
 
 import type { Activity } from "../db/activity.ts";
 import type { Integration } from "../db/integrations.ts";
+import { GrantView } from "./grant-view.ts";
 
 const when = z.iso.datetime().nullable();
 
@@ -35,6 +36,8 @@ export const IntegrationRow = z
     created_by: z.uuid().nullable(),
     updated_by: z.uuid().nullable(),
     webhook_url: z.string().nullable(),
+    /** Of one that is connected by a sign-in at the vendor; lists leave it out. */
+    grant: GrantView.nullable().optional(),
   })
   .openapi("Integration");
 export type IntegrationRow = z.infer<typeof IntegrationRow>;

@@ -4,10 +4,10 @@ import type { Destination } from "../db/destinations.ts";
 import { parseRetryAfter } from "../handlers/failure.ts";
 import { dnsOverHttps, guardedFetch } from "../handlers/outbound.ts";
 import { VendorFailure } from "../problem.ts";
-import { wireOf } from "./calls.ts";
 import type { Env } from "./env.ts";
 import { excerptOf } from "./excerpt.ts";
 import { longestRetryAfter } from "./retries.ts";
+import { wireOf } from "./wire.ts";
 
 /** What a destination keeps sealed. */
 export type Sealed = {
