@@ -84,6 +84,7 @@ async function newEvent(db: OrgDb, vendorId: string) {
       vendorId,
       dedupKey: id,
       type: "thing.happened",
+      failure: null,
       occurredAt: undefined,
       receivedAt: new Date(),
       sizeBytes: 2,

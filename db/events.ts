@@ -11,6 +11,8 @@ export type NewEvent = {
   vendorId: string;
   dedupKey: string;
   type: string;
+  /** What went wrong at the vendor, where the event tells of that. */
+  failure: string | null;
   occurredAt: Date | undefined;
   receivedAt: Date;
   sizeBytes: number;
@@ -50,8 +52,9 @@ export function addEvent(
       returning id, xmax = 0 as inserted
     ), logged as (
       insert into integration_activity_log
-        (org_id, integration_id, vendor_id, activity_type, status, details)
-      select app_org_id(), ${integrationId}, ${vendorId}, 'webhook_received', 'success',
+        (org_id, integration_id, vendor_id, activity_type, status, error_message, details)
+      select app_org_id(), ${integrationId}, ${vendorId}, 'webhook_received',
+        ${event.failure === null ? "success" : "failure"}, ${event.failure},
         jsonb_build_object('event_id', id, 'type', ${type}::text, 'size_bytes', ${event.sizeBytes}::int)
       from stored where inserted
     )

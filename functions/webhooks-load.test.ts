@@ -9,8 +9,10 @@ beforeAll(async () => {
 });
 afterAll(() => world.stop());
 
-test("of 2,000 webhooks, good and bad, from 20 senders each is answered, counted and forwarded exactly", async () => {
-  const report = await sendMixed(world, 2_000, 20);
+test("of thousands of webhooks, good and bad, from 20 senders each is answered, counted and forwarded exactly", async () => {
+  // PGlite runs one statement at a time. All 10,000: node bench/webhooks.ts
+  const total = inject("world").engine === "postgres" ? 2_000 : 500;
+  const report = await sendMixed(world, total, 20);
   const { sent, seconds, p50, p99 } = report;
   expect(report.surprises).toEqual({});
   expect(report.errorsLogged).toEqual([]);
@@ -24,4 +26,4 @@ test("of 2,000 webhooks, good and bad, from 20 senders each is answered, counted
   console.log(
     `${JSON.stringify(sent)} in ${seconds.toFixed(1)} s, p50 ${p50.toFixed(0)} ms, p99 ${p99.toFixed(0)} ms`,
   );
-});
+}, 240_000);

@@ -179,6 +179,9 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
         vendorId,
         dedupKey: plain(event.id ?? "", 300) || `sha256:${bodyHash}:${index}`,
         type: plain(event.type, 200) || "unknown",
+        failure: webhooks.failures?.includes(event.type)
+          ? `${vendor.name} reports ${event.type}`
+          : null,
         occurredAt: timeOf(event.occurredAt),
         receivedAt,
         sizeBytes: incoming.body.length,

@@ -128,6 +128,8 @@ export type Webhooks<C> = {
   events: (incoming: Incoming) => readonly WebhookEvent[];
   /** Names the vendor sends, for the docs and the destination filters. */
   types: readonly string[];
+  /** Those of `types` that tell of something gone wrong: the activity shows them as failures. */
+  failures?: readonly string[];
   /** How to switch webhooks on at the vendor; `{url}` is this integration's own address. */
   setup: readonly [string, ...string[]];
   /** What the vendor wants as acknowledgement; default is 200 with `{"received":true}`. */

@@ -534,6 +534,7 @@ export const vendor = defineVendor({
       "invoice.paid",
       "invoice.payment_failed",
     ],
+    failures: ["payment_intent.payment_failed", "charge.dispute.created", "invoice.payment_failed"],
     setup: [
       "Open Developers, Webhooks in the Stripe Dashboard, in the mode of your key: https://dashboard.stripe.com/webhooks",
       "Choose “Add destination”, select the events, then “Webhook endpoint” and enter {url}.",

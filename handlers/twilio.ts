@@ -572,6 +572,7 @@ export const vendor = defineVendor({
     secretField: "authToken",
     events: readEvents,
     types,
+    failures: types.filter((type) => /\.(?:undelivered|failed|busy|no-answer|absent)$/.test(type)),
     setup: [
       "Open Phone Numbers, Manage, Active numbers and choose your number: https://console.twilio.com/us1/develop/phone-numbers/manage/incoming",
       "Under Messaging Configuration, “A message comes in”, choose Webhook, enter {url} and HTTP POST.",
