@@ -1,4 +1,5 @@
 import { and, eq, lt, type SQL, sql } from "drizzle-orm";
+
 import type { OrgDb } from "./org.ts";
 import { type Envelope, idempotencyKeys as keys } from "./schema.ts";
 
@@ -14,7 +15,9 @@ const keptForHours = 72;
 export const claimKey = (db: OrgDb, id: string, key: string, requestHash: string) =>
   [
     db.delete(keys, sql`${and(eq(keys.key, key), lt(keys.expiresAt, sql`now()`))}`),
-    db.sql<{ id: string }>(sql`insert into idempotency_keys (id, org_id, key, request_hash, expires_at)
+    db.sql<{
+      id: string;
+    }>(sql`insert into idempotency_keys (id, org_id, key, request_hash, expires_at)
       values (${id}, app_org_id(), ${key}, ${requestHash},
         now() + make_interval(hours => ${keptForHours}))
       on conflict (org_id, key) do nothing returning id`),

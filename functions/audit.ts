@@ -132,7 +132,7 @@ export const auditRoutes = newApp()
         "content-disposition": `attachment; filename="activity.${query.format}"`,
         "cache-control": "no-store",
       },
-    }) as never;
+    });
   })
   .openapi(verify, async (c) => {
     const [[found]] = await c.var.db.run(verifyActivity(c.var.db));

@@ -37,7 +37,10 @@ export async function startPostgres(): Promise<Postgres> {
   let bin = found;
   if (user && found === packaged) {
     // The other user may not be allowed into the project's folder.
-    cpSync(join(packaged, ".."), join(folder, "native"), { recursive: true, verbatimSymlinks: true });
+    cpSync(join(packaged, ".."), join(folder, "native"), {
+      recursive: true,
+      verbatimSymlinks: true,
+    });
     bin = join(folder, "native/bin");
   }
   const login = ["-U", "postgres", "-A", "scram-sha-256", "--pwfile", passwordFile];

@@ -163,5 +163,5 @@ const refresh = () =>
     announce(`The state of your integrations is not shown. ${reason}`, "bad");
   });
 void refresh();
-configureOnClick(refresh);
-void openFromAddress(refresh);
+configureOnClick(() => void refresh());
+void openFromAddress(() => void refresh());

@@ -23,8 +23,8 @@ const refresh = () =>
     announce(error instanceof Error ? error.message : String(error), "bad"),
   );
 void refresh();
-configureOnClick(refresh);
-void openFromAddress(refresh);
+configureOnClick(() => void refresh());
+void openFromAddress(() => void refresh());
 
 const target = document.getElementById(location.hash.slice(1));
 if (target instanceof HTMLDetailsElement) {
