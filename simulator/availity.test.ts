@@ -1,11 +1,11 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { connectApi, type ConnectOptions, runOperation } from "../handlers/api.ts";
 import { vendor } from "../handlers/availity.ts";
 import * as examples from "../handlers/medical-network-examples.ts";
 import { memoryTokens } from "../handlers/oauth.ts";
 import type { VendorFailure } from "../problem.ts";
 import { availityPayerListOnly, availityStandard } from "./availity.ts";
+import { wireTo } from "./clearinghouses/wire.ts";
 import type { FaultKind } from "./define.ts";
 import { startSimulator } from "./server.ts";
 
@@ -13,27 +13,8 @@ const simulator = await startSimulator({ vendors: ["availity"] });
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
-const { credentials } = simulator.simulation("availity");
-const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({
-  vendorId: "availity",
-  vendor,
-  values: credentials,
-  environment: "sandbox",
-  wire: (request) => simulator.fetch(request),
-  sleep: async () => undefined,
-  ...more,
-});
-const run = (operation: string, params: unknown, more?: Partial<ConnectOptions>) =>
-  runOperation({ ...options(more), operation, params });
-function testWith(more: Partial<ConnectOptions> = {}) {
-  const chosen = options(more);
-  const values = { ...chosen.values } as Parameters<typeof vendor.test>[1];
-  return vendor.test(connectApi(chosen), values, chosen.environment);
-}
-const asked = () =>
-  simulator
-    .requests("availity")
-    .map(({ method, path }) => `${method} ${path.replace(/\/14\d+$/, "/{id}")}`);
+const { credentials, run, testWith, exampleOf, ...wire } = wireTo(simulator, "availity", vendor);
+const asked = () => wire.asked().map((each) => each.replace(/\/14\d+$/, "/{id}"));
 const sent = (path: string) => {
   const found = simulator.requests("availity").findLast((request) => request.path === path);
   return new URLSearchParams(new TextDecoder().decode(found?.body));
@@ -337,7 +318,7 @@ describe("a claim", () => {
   });
 
   test("of a dentist is accepted, and read until it is answered", async () => {
-    const dental = vendor.operations["submitDentalClaim"]?.example.params;
+    const dental = exampleOf("submitDentalClaim");
     const id = idOf(await run("submitDentalClaim", dental));
     await expect(run("readDentalClaim", { id })).resolves.toEqual({ id, status: "pending" });
     await expect(run("readDentalClaim", { id })).resolves.toMatchObject({ status: "answered" });
@@ -347,7 +328,7 @@ describe("a claim", () => {
     const tokens = memoryTokens();
     await testWith({ tokens });
     simulator.fault({ vendor: "availity", kind: "server_error", times: 1 });
-    const dental = vendor.operations["submitDentalClaim"]?.example.params;
+    const dental = exampleOf("submitDentalClaim");
     await expect(run("submitDentalClaim", dental, { tokens })).rejects.toMatchObject({
       mayHaveHappened: true,
     });

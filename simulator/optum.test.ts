@@ -1,10 +1,10 @@
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { connectApi, type ConnectOptions, runOperation } from "../handlers/api.ts";
 import * as examples from "../handlers/medical-network-examples.ts";
 import { memoryTokens } from "../handlers/oauth.ts";
 import { vendor } from "../handlers/optum.ts";
 import type { VendorFailure } from "../problem.ts";
+import { wireTo } from "./clearinghouses/wire.ts";
 import type { FaultKind } from "./define.ts";
 import { optumEligibilityOnly } from "./optum.ts";
 import { startSimulator } from "./server.ts";
@@ -13,24 +13,7 @@ const simulator = await startSimulator({ vendors: ["optum"] });
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
-const { credentials } = simulator.simulation("optum");
-const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({
-  vendorId: "optum",
-  vendor,
-  values: credentials,
-  environment: "sandbox",
-  wire: (request) => simulator.fetch(request),
-  sleep: async () => undefined,
-  ...more,
-});
-const run = (operation: string, params: unknown, more?: Partial<ConnectOptions>) =>
-  runOperation({ ...options(more), operation, params });
-function testWith(more: Partial<ConnectOptions> = {}) {
-  const chosen = options(more);
-  const values = { ...chosen.values } as Parameters<typeof vendor.test>[1];
-  return vendor.test(connectApi(chosen), values, chosen.environment);
-}
-const asked = () => simulator.requests("optum").map(({ method, path }) => `${method} ${path}`);
+const { credentials, run, testWith, exampleOf, asked } = wireTo(simulator, "optum", vendor);
 
 describe("the test of the credentials", () => {
   test("fetches a token, proves it, and says who Optum thinks that we are", async () => {
@@ -287,7 +270,7 @@ describe("claims", () => {
   });
 
   test("X12 that is not whole does not leave the house", async () => {
-    const example = vendor.operations["submitClaimX12"]?.example.params as { x12: string };
+    const example = exampleOf("submitClaimX12") as { x12: string };
     const x12 = example.x12.replace("SE*4", "SE*5");
     await expect(run("submitClaimX12", { ...example, x12 })).rejects.toMatchObject({
       failure: "invalid_request",

@@ -1,10 +1,10 @@
 import * as fc from "fast-check";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { connectApi, type ConnectOptions, runOperation } from "../handlers/api.ts";
 import { realTimeRequest, textOf } from "../handlers/waystar-soap.ts";
 import { vendor } from "../handlers/waystar.ts";
 import type { VendorFailure } from "../problem.ts";
+import { wireTo } from "./clearinghouses/wire.ts";
 import type { FaultKind } from "./define.ts";
 import { startSimulator } from "./server.ts";
 import { waystarCoverageOnly, waystarNoEligibility } from "./waystar.ts";
@@ -14,22 +14,7 @@ const simulator = await startSimulator({ vendors: ["waystar"] });
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
-const { credentials } = simulator.simulation("waystar");
-const options = (more: Partial<ConnectOptions> = {}): ConnectOptions => ({
-  vendorId: "waystar",
-  vendor,
-  values: credentials,
-  environment: "sandbox",
-  wire: (request) => simulator.fetch(request),
-  sleep: async () => undefined,
-  ...more,
-});
-const run = (operation: string, params: unknown, more?: Partial<ConnectOptions>) =>
-  runOperation({ ...options(more), operation, params });
-function testWith(values = credentials) {
-  const given = { ...values } as Parameters<typeof vendor.test>[1];
-  return vendor.test(connectApi(options({ values })), given, "sandbox");
-}
+const { credentials, run, testWith, exampleOf } = wireTo(simulator, "waystar", vendor);
 const answering = (body: string, init: ResponseInit = {}) => ({
   wire: async () =>
     new Response(body, { headers: { "content-type": "text/html; charset=utf-8" }, ...init }),
@@ -71,10 +56,9 @@ describe("the test of the credentials", () => {
     "<html><body>Authentication Failure</body></html>",
     "An error occurred: Authentication failure.",
   ])("is not fooled by 200 with %j", async (body) => {
-    const api = connectApi(options(answering(body)));
-    await expect(
-      vendor.test(api, { ...credentials } as Parameters<typeof vendor.test>[1], "sandbox"),
-    ).rejects.toMatchObject({ failure: "credentials_rejected" });
+    await expect(testWith(answering(body))).rejects.toMatchObject({
+      failure: "credentials_rejected",
+    });
   });
 });
 
@@ -203,8 +187,7 @@ describe("coverage", () => {
   });
 
   test("is asked for with X12 of one's own, if it is whole", async () => {
-    const example = vendor.operations["checkEligibilityX12"]?.example.params;
-    const { x12 } = example as { x12: string };
+    const { x12 } = exampleOf("checkEligibilityX12") as { x12: string };
     await expect(run("checkEligibilityX12", { x12 })).resolves.toMatchObject({ status: "active" });
     const cut = x12.slice(0, -20);
     await expect(run("checkEligibilityX12", { x12: cut })).rejects.toMatchObject({
