@@ -41,6 +41,8 @@ export const activityTypes = [
   "imported",
   "key_created",
   "key_revoked",
+  "signing_key_created",
+  "signing_key_retired",
   "member_invited",
   "invitation_cancelled",
   "member_joined",

@@ -24,6 +24,8 @@ export const permissions = {
   "events:replay": ["owner", "admin", "member"],
   "destinations:read": ["owner", "admin", "member", "viewer"],
   "destinations:write": ["owner", "admin"],
+  "signing-keys:read": ["owner", "admin", "member", "viewer"],
+  "signing-keys:write": ["owner", "admin"],
 } as const satisfies Record<string, readonly Role[]>;
 export type Permission = keyof typeof permissions;
 

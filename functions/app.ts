@@ -22,6 +22,7 @@ import { keyRoutes } from "./keys.ts";
 import { limits } from "./limits.ts";
 import { callbackRoutes, oauthRoutes } from "./oauth.ts";
 import { describeApi } from "./openapi.ts";
+import { keySetRoutes, signingKeyRoutes } from "./signing-keys.ts";
 import { ssoRoutes } from "./sso.ts";
 import { vendorRoutes } from "./vendors.ts";
 import { webhookTestRoutes } from "./webhook-test.ts";
@@ -118,6 +119,7 @@ for (const path of [
   "/api/destinations/*",
   "/api/deliveries/*",
   "/api/keys/*",
+  "/api/signing-keys/*",
   "/api/sso/*",
 ])
   root.use(path, requireJson);
@@ -145,6 +147,8 @@ export const app = root
   .route("/api/destinations", destinationRoutes)
   .route("/api/deliveries", deliveryRoutes)
   .route("/api/keys", keyRoutes)
+  .route("/api/signing-keys", signingKeyRoutes)
+  .route("/", keySetRoutes)
   .route("/api/sso", ssoRoutes)
   .route("/api/integrations", vendorRoutes)
   .route("/api/integrations", checkRoutes)

@@ -256,6 +256,8 @@ export const activityTypes = {
   imported: "Imported",
   key_created: "API key created",
   key_revoked: "API key revoked",
+  signing_key_created: "Signing key created",
+  signing_key_retired: "Signing key retired",
   member_invited: "Member invited",
   invitation_cancelled: "Invitation withdrawn",
   member_joined: "Member joined",

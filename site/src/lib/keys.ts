@@ -20,6 +20,8 @@ export const scopeTexts: Readonly<Record<Scope, string>> = {
   "events:replay": "Send events again",
   "destinations:read": "See destinations and deliveries",
   "destinations:write": "Add, change and remove destinations",
+  "signing-keys:read": "See signing keys and their JWK Set URL",
+  "signing-keys:write": "Make and retire signing keys",
 };
 
 /** The keys, and the scopes that one may have. */
