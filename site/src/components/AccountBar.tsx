@@ -58,6 +58,17 @@ export function AccountBar({ session }: { session: Session }) {
           </button>
         ))}
         <hr />
+        {session.orgId && (
+          <>
+            <a href="/settings/" role="menuitem" tabIndex={-1}>
+              <Icon name="org" /> Settings and members
+            </a>
+            <a href="/settings/keys/" role="menuitem" tabIndex={-1}>
+              <Icon name="key" /> API keys
+            </a>
+            <hr />
+          </>
+        )}
         <button type="button" role="menuitem" tabIndex={-1} onClick={() => setAdding(true)}>
           <Icon name="plus" /> New organization
         </button>
@@ -73,6 +84,9 @@ export function AccountBar({ session }: { session: Session }) {
           {email}
         </p>
         <hr />
+        <a href="/settings/security/" role="menuitem" tabIndex={-1}>
+          <Icon name="lock" /> Your security
+        </a>
         <button
           type="button"
           role="menuitem"

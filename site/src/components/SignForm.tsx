@@ -2,7 +2,15 @@ import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 
 import { ApiProblem } from "../lib/api.ts";
-import { addOrg, nextAddress, signIn, signUp } from "../lib/auth.ts";
+import {
+  addOrg,
+  enterCode,
+  nextAddress,
+  resetPassword,
+  signIn,
+  signUp,
+  startSso,
+} from "../lib/auth.ts";
 import { Icon } from "./Icon.tsx";
 
 type Props = {
@@ -112,19 +120,137 @@ function Form({ action, submit, fields }: FormProps) {
 
 const email: Props = { id: "email", label: "Work email", type: "email", autocomplete: "username" };
 
-export const SignInForm = () => (
-  <Form
-    action="Sign in"
-    fields={[
-      email,
-      { id: "password", label: "Password", type: "password", autocomplete: "current-password" },
-    ]}
-    submit={async (value) => {
-      await signIn(value("email"), value("password"));
-      location.assign(nextAddress(location.search));
-    }}
-  />
-);
+const troubles: Readonly<Record<string, string>> = {
+  sso_expired: "That took too long, or was begun in another browser. Try again.",
+  sso_refused: "Your organization’s sign-in page did not let you in, or its answer was not valid.",
+  sso_unavailable: "Your organization’s sign-in page does not answer. Try again.",
+  sso_no_email: "Your organization’s sign-in page did not tell us your email address.",
+  sso_email_unverified: "Your organization has not confirmed your email address yet.",
+  sso_wrong_domain: "You signed in there with an address of another domain.",
+  sso_account_exists:
+    "This address has an account in another organization. Sign in with its password first, then choose single sign-on again.",
+};
+
+type Step = "password" | "code" | "sso";
+
+export function SignInForm() {
+  const query = new URLSearchParams(location.search);
+  const [step, setStep] = useState<Step>("password");
+  const trouble = troubles[query.get("error") ?? ""];
+  const arrive = () => location.assign(nextAddress(location.search));
+
+  if (step === "code")
+    return (
+      <>
+        <Form
+          key="code"
+          action="Continue"
+          fields={[
+            {
+              id: "code",
+              label: "Code of your authenticator app",
+              type: "text",
+              autocomplete: "one-time-code",
+              help: "Without your phone: one of your backup codes.",
+            },
+          ]}
+          submit={async (value) => {
+            await enterCode(value("code").replaceAll(/\s/g, ""));
+            arrive();
+          }}
+        />
+        <button type="button" class="button-link" onClick={() => setStep("password")}>
+          Sign in as somebody else
+        </button>
+      </>
+    );
+  if (step === "sso")
+    return (
+      <>
+        <Form
+          key="sso"
+          action="Continue with single sign-on"
+          fields={[{ ...email, help: "You go to your organization’s own sign-in page." }]}
+          submit={async (value) =>
+            location.assign(await startSso(value("email"), nextAddress(location.search)))
+          }
+        />
+        <button type="button" class="button-link" onClick={() => setStep("password")}>
+          Sign in with a password
+        </button>
+      </>
+    );
+  return (
+    <>
+      {trouble && (
+        <div class="note note-bad" role="alert">
+          <Icon name="alert" />
+          <p>{trouble}</p>
+        </div>
+      )}
+      <Form
+        key="password"
+        action="Sign in"
+        fields={[
+          email,
+          { id: "password", label: "Password", type: "password", autocomplete: "current-password" },
+        ]}
+        submit={async (value) => {
+          const outcome = await signIn(value("email"), value("password"));
+          if (outcome === "second-step") setStep("code");
+          else arrive();
+        }}
+      />
+      <button type="button" class="button button-plain button-wide" onClick={() => setStep("sso")}>
+        Continue with single sign-on
+      </button>
+      <p class="quiet small">
+        Forgot the password? Ask an owner or admin of your organization for a reset link.
+      </p>
+    </>
+  );
+}
+
+export function ResetForm({ token }: { token: string }) {
+  const [done, setDone] = useState(false);
+  if (!token)
+    return (
+      <div class="note note-bad" role="alert">
+        <Icon name="alert" />
+        <p>The link is not complete. Ask for a new one.</p>
+      </div>
+    );
+  if (done)
+    return (
+      <div class="stack">
+        <div class="note note-good" role="status">
+          <Icon name="check-circle" />
+          <p>Your new password is set.</p>
+        </div>
+        <a class="button button-primary button-wide" href="/sign-in/">
+          Sign in
+        </a>
+      </div>
+    );
+  return (
+    <Form
+      action="Set the password"
+      fields={[
+        {
+          id: "new-password",
+          label: "New password",
+          type: "password",
+          autocomplete: "new-password",
+          help: "At least 12 characters. Several words are easy to remember.",
+        },
+      ]}
+      submit={async (value) => {
+        await resetPassword(token, value("new-password"));
+        setDone(true);
+      }}
+    />
+  );
+}
 
 /** Whoever was invited joins that org, and needs none of their own. */
 const joining = () => nextAddress(location.search).startsWith("/invitations/");

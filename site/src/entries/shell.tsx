@@ -12,6 +12,11 @@ document.getElementById("theme-toggle")?.addEventListener("click", () => {
   if (root.dataset["storage"] !== "blocked") localStorage.setItem("theme", theme);
 });
 
+// On a phone the places are wider than the screen.
+document
+  .querySelector(".places [aria-current]")
+  ?.scrollIntoView({ block: "nearest", inline: "center" });
+
 getSession().then(
   (session) => {
     if (session) mount("account", <AccountBar session={session} />);

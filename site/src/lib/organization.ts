@@ -35,7 +35,7 @@ export const listInvitations = async (organizationId: string) =>
   );
 
 export const invite = (organizationId: string, email: string, role: Role) =>
-  auth<Invited>("/organization/invite-member", { organizationId, email, role, resend: false });
+  auth<Invited>("/organization/invite-member", { organizationId, email, role });
 
 /** No email is sent: whoever invites hands this over. */
 export const invitationLink = (id: string) => `${location.origin}/invitations/?id=${id}`;
@@ -57,6 +57,5 @@ export const rename = (organizationId: string, name: string) =>
 
 /** A link by which a member who forgot the password sets a new one; it lasts an hour. */
 export const newResetLink = async (organizationId: string, userId: string) =>
-  (
-    await auth<{ url: string }>("/organization/create-password-reset", { organizationId, userId })
-  ).url;
+  (await auth<{ url: string }>("/organization/create-password-reset", { organizationId, userId }))
+    .url;
