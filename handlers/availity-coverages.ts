@@ -19,7 +19,7 @@ import {
 import type { Config } from "./availity-fields.ts";
 import { capabilities } from "./capabilities.ts";
 import { operation } from "./define.ts";
-import { Coverage, coverageStatus } from "./x12-eligibility.ts";
+import { Coverage, coverageStatus, percentOf } from "./x12-eligibility.ts";
 
 const Worth = z.object({
   amount: Text,
@@ -83,13 +83,6 @@ const Coverages = z.union([z.looseObject({ coverages: z.array(CoverageReply) }),
 
 type Line = Coverage["benefits"][number];
 
-/** Co-insurance is a share: `20`, or `.2`, is 20 %. */
-function shareOf(amount: string) {
-  const share = Number(amount);
-  if (Number.isNaN(share)) return { amount };
-  return { percent: String(share <= 1 ? Number((share * 100).toFixed(4)) : share) };
-}
-
 /** All four networks: who reads the first alone misquotes the patient. */
 function readWorths(
   code: string,
@@ -105,13 +98,14 @@ function readWorths(
   const line = (worth: Worth, inNetwork: boolean | undefined): Line[] => {
     const amount = worth.amount ?? worth.remaining;
     if (amount === undefined) return [];
-    const isShare = code === "A" || /percent|%/i.test(worth.units ?? "");
+    const isNumber = /^\d*\.?\d+$/.test(amount);
+    const isShare = isNumber && (code === "A" || /percent|%/i.test(worth.units ?? ""));
     return [
       {
         code,
         name: [names[code], benefit.name].filter(Boolean).join(": "),
         serviceTypes: benefit.type ? [benefit.type] : [],
-        ...(isShare ? shareOf(amount) : { amount }),
+        ...(isShare ? { percent: percentOf(amount) } : { amount }),
         period: worth.amountTimePeriod ?? (worth.amount === undefined ? "Remaining" : undefined),
         inNetwork,
       },

@@ -147,8 +147,11 @@ export const rejection = (code: string) => ({
   message: rejections[code] ?? `The payer rejected the inquiry (AAA ${code})`,
 });
 
-/** `.2` is 20 %. */
-export const percentOf = (fraction: string) => String(Number((Number(fraction) * 100).toFixed(4)));
+/** `.2` is 20 %, and so is the `20` of payers that do not write a fraction. */
+export function percentOf(written: string): string {
+  const share = Number(written);
+  return String(share > 1 ? share : Number((share * 100).toFixed(4)));
+}
 
 /** A plan-level line decides before one of a single service, and an active plan before an ended one. */
 export function coverageStatus(

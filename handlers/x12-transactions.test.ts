@@ -71,6 +71,17 @@ describe("what each transaction says", () => {
     expect(read271(wrap("HB", "271", body)).status).toBe(status);
   });
 
+  test.each([
+    [".2", "20"],
+    ["1", "100"],
+    ["0", "0"],
+    [".175", "17.5"],
+    ["20", "20"],
+  ])("a share of %s is %s %%", (written, percent) => {
+    const text = eligibility.replace("*98*****.2*", `*98*****${written}*`);
+    expect(read271(text).benefits).toContainEqual(expect.objectContaining({ code: "A", percent }));
+  });
+
   test("a 277 is a status for each claim", () => {
     expect(read277(statuses)).toEqual({
       claims: [
