@@ -1,4 +1,4 @@
-/** Made-up transactions of one clinic and one payer, for tests. */
+/** Made-up transactions of one clinic and one payer, for examples and tests. */
 export const isa =
   "ISA*00*          *00*          *ZZ*PAYER          *ZZ*CLINIC         *261123*1200*^*00501*000000042*0*T*:~";
 
