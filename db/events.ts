@@ -97,7 +97,12 @@ export const routeEvents = (
 ): Statement<{ destination_id: string }[]> =>
   db.sql(sql`with e as (
       update events set status = 'processed'
-      where id = any(${uuids(ids)}) and org_id = app_org_id() and status = 'received'
+      -- In the order in which a vendor's repeated batch locks them, too.
+      where id in (
+        select id from events
+        where id = any(${uuids(ids)}) and org_id = app_org_id() and status = 'received'
+        order by seq for update
+      )
       returning id, seq, vendor_id, integration_id, type
     ), made as (
       insert into deliveries (org_id, event_id, destination_id, event_seq, state)
@@ -239,6 +244,12 @@ export const planReplay = (
       (select count(*)::int from chosen where status <> 'processed') as not_confirmed,
       (select count(*)::int from pair) - (select count(*)::int from waiting) as deliveries,
       (select count(*)::int from waiting) as under_way`);
+
+/** Before a change of many deliveries: their destinations write what came of them under this lock. */
+export const lockDestinations = (db: OrgDb, id: string | undefined): Statement<{ id: string }[]> =>
+  db.sql(sql`select id from destinations
+    where org_id = app_org_id() and id = coalesce(${id ?? null}::uuid, id)
+    order by id for no key update`);
 
 /** Sends again from the start of the schedule; what is on its way is left alone. Answers whom to wake. */
 export const replayEvents = (

@@ -8,6 +8,7 @@ import {
   type EventFilter,
   getEvent,
   listEvents,
+  lockDestinations,
   planReplay,
   type ReplayPlan,
   replayEvents,
@@ -260,7 +261,8 @@ async function replay(
       `These are ${plan.events} events; one replay takes ${mostReplayed}. Narrow the range`,
     );
   if (dryRun || plan.deliveries === 0) return plan;
-  const [sent] = await db.run(
+  const [, sent] = await db.run(
+    lockDestinations(db, destinationId),
     replayEvents(db, filter, destinationId),
     logActivity(db, {
       integrationId: filter.integrationId ?? null,

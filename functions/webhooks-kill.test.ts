@@ -120,9 +120,11 @@ function killAt(moment: "before" | "after", part: string): Promise<void> {
 /** Time passes: what waits for the clock, for a lease or for a retry is due, and the clock strikes. */
 async function timePasses() {
   const sql = database();
-  await sql`update events set process_at = now() - interval '1 second'`;
-  await sql`update deliveries set next_attempt_at = now() - interval '1 minute'
-    where state in ('pending', 'failed', 'delivering', 'parked')`;
+  await sql`update events set process_at = now() - interval '1 second' where id in (
+    select id from events where status = 'received' for update skip locked)`;
+  await sql`update deliveries set next_attempt_at = now() - interval '1 minute' where id in (
+    select id from deliveries where state in ('pending', 'failed', 'delivering', 'parked')
+    for update skip locked)`;
   await sql`update destinations set resume_at = null,
     probe_at = case when probe_at is not null then now() - interval '1 minute' end`;
   await worker.tick();
