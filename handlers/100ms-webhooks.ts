@@ -62,6 +62,12 @@ const orUnknown = async <T>(read: Promise<T>): Promise<T | undefined> =>
     throw error;
   });
 
+/** Asked again later: what the API shows may follow the event. */
+function shown(is: boolean): true {
+  if (is) return true;
+  throw new VendorFailure("vendor_unavailable", "100ms's API does not show it yet");
+}
+
 /** Reads back the session, person or recording that the event is about. */
 export async function confirmHms(api: Api, _event: WebhookEvent, incoming: Incoming) {
   const { success, data: event } = Body.safeParse(jsonOf(incoming));
@@ -76,13 +82,13 @@ export async function confirmHms(api: Api, _event: WebhookEvent, incoming: Incom
   }
   const session = await orUnknown(api.get("/sessions/{id}", Session, { path: { id } }));
   if (!session || (room && session.room_id !== room)) return false;
-  if (event.type === "session.close.success") return session.active === false;
+  if (event.type === "session.close.success") return shown(session.active === false);
   if (peer && /^peer\.(join|leave)\.success$/.test(event.type))
-    return Object.hasOwn(session.peers ?? {}, peer);
+    return shown(Object.hasOwn(session.peers ?? {}, peer));
   if (event.type === "recording.success") {
     const query = { session_id: id, status: "completed" };
     const { data } = await api.get("/recording-assets", Assets, { query });
-    return (data ?? []).length > 0;
+    return shown((data ?? []).length > 0);
   }
   return true;
 }
