@@ -444,6 +444,7 @@ export const vendor = defineVendor({
     verify: hmsVerifier,
     events: readHmsEvents,
     types: hmsEventTypes,
+    failures: hmsEventTypes.filter((type) => /\.(?:failure|failed)$/.test(type)),
     setup: [
       "Open Developer in the 100ms dashboard: https://dashboard.100ms.live/developer",
       "Under Webhooks enter {url} as the address; the token in it must stay secret.",

@@ -308,6 +308,7 @@ export const vendor = defineVendor({
     secretField: "notificationSecret",
     events: readAgoraEvents,
     types: agoraEventTypes,
+    failures: ["recording.error", "recording.download_failed"],
     setup: [
       "Open your project in the Agora console and choose Notifications: https://console.agora.io",
       "For RTC, and for Cloud Recording if you record, choose the events and enter {url} as the address.",

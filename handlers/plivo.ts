@@ -512,6 +512,10 @@ export const vendor = defineVendor({
         .split(" ")
         .map((state) => `call.${state}`),
     ],
+    failures: [
+      ..."failed undelivered".split(" ").map((state) => `message.${state}`),
+      ..."busy failed timeout no-answer".split(" ").map((state) => `call.${state}`),
+    ],
     setup: [
       "Open Messaging, Applications (XML) and choose or create one: https://console.plivo.com/active-voice-apps/",
       "Enter {url} as Message URL, as Answer URL and as Hangup URL, each with POST.",

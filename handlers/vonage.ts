@@ -545,6 +545,12 @@ export const vendor = defineVendor({
         .split(" ")
         .map((state) => `archive.${state}`),
     ],
+    failures: [
+      ..."rejected undeliverable".split(" ").map((state) => `message.${state}`),
+      ..."busy failed rejected timeout unanswered".split(" ").map((state) => `call.${state}`),
+      "verify.failed",
+      "archive.failed",
+    ],
     setup: [
       "Open Applications and your application, Edit: https://dashboard.nexmo.com/applications",
       "Under Messages enter {url} as Inbound URL and as Status URL; under Voice as Event URL, with POST; under Verify as Status URL.",
