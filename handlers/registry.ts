@@ -4,12 +4,15 @@ import type { AnyVendor } from "./define.ts";
 /** Lazy, since building every vendor's schemas costs a cold start more than it may take. */
 export const registry = {
   "100ms": () => import("./100ms.ts").then((m) => m.vendor),
+  "agora": () => import("./agora.ts").then((m) => m.vendor),
   "anthropic": () => import("./anthropic.ts").then((m) => m.vendor),
   "assemblyai": () => import("./assemblyai.ts").then((m) => m.vendor),
   "athenahealth": () => import("./athenahealth.ts").then((m) => m.vendor),
+  "availity": () => import("./availity.ts").then((m) => m.vendor),
   "deepgram": () => import("./deepgram.ts").then((m) => m.vendor),
   "eclinicalworks": () => import("./eclinicalworks.ts").then((m) => m.vendor),
   "epic": () => import("./epic.ts").then((m) => m.vendor),
+  "exotel": () => import("./exotel.ts").then((m) => m.vendor),
   "openai": () => import("./openai.ts").then((m) => m.vendor),
   "optum": () => import("./optum.ts").then((m) => m.vendor),
   "oracle-health": () => import("./oracle-health.ts").then((m) => m.vendor),
@@ -20,6 +23,7 @@ export const registry = {
   "twilio": () => import("./twilio.ts").then((m) => m.vendor),
   "veradigm": () => import("./veradigm.ts").then((m) => m.vendor),
   "vonage": () => import("./vonage.ts").then((m) => m.vendor),
+  "waystar": () => import("./waystar.ts").then((m) => m.vendor),
 } satisfies Record<string, () => Promise<AnyVendor>>;
 
 export type VendorId = keyof typeof registry;
@@ -31,6 +35,7 @@ const aliases: Readonly<Record<string, VendorId>> = {
   "nexmo": "vonage",
   "opentok": "vonage",
   "vonage-video": "vonage",
+  "zirmed": "waystar",
 };
 
 /** The id that a vendor has now: `cerner` is `oracle-health`. Any other text stays as it is. */
