@@ -68,8 +68,8 @@ function fromDatabase(error: unknown): Problem | undefined {
     case "23505":
       return new Problem("conflict", undefined, { cause: error });
     default:
-      // Class 08 and 57P: the database is gone or going. The driver gives no code when it cannot connect.
-      return !failure.code || /^(08|57P|53)/.test(failure.code)
+      // Classes 08, 53 and 57P: the database is gone or going; 40: it gave up on a deadlock. The driver gives no code when it cannot connect.
+      return !failure.code || /^(08|40|53|57P)/.test(failure.code)
         ? new Problem("unavailable", "The database does not answer", {
             cause: error,
             retryAfter: 5,
