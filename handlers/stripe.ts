@@ -232,6 +232,7 @@ export const vendor = defineVendor({
       },
     },
   ],
+  formerly: { publishableKey: null, webhookEvents: null },
   auth: keyAuth,
   headers: ({ stripeAccount }) => ({
     "Stripe-Version": "2026-10-28.endive",

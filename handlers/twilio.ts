@@ -253,6 +253,7 @@ export const vendor = defineVendor({
   },
   hosts: ["verify.twilio.com"],
   steps,
+  formerly: { phoneNumber: "fromNumber" },
   auth: ({ accountSid, authToken, apiKeySid, apiKeySecret }) =>
     apiKeySid && apiKeySecret
       ? { kind: "basic", user: apiKeySid, password: apiKeySecret }
