@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { demo, seed } from "../../scripts/seed.ts";
 import { root } from "../../scripts/worker.ts";
-import { call, startWorld, type World } from "../../scripts/world.ts";
+import { call, newMember, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
 import { expectAccessible, expectNoSideways, signIn, themes, visit, widths } from "./visitor.ts";
 
@@ -160,6 +160,52 @@ test("the drawer works with the keyboard alone, and gives the focus back", async
   await page.keyboard.press("Escape");
   await drawer.waitFor({ state: "detached" });
   await expect.poll(() => page.evaluate("document.activeElement.dataset.configure")).toBe("stripe");
+  expect(troubles).toEqual([]);
+  await leave();
+});
+
+test("whoever may only look is offered nothing else", async () => {
+  const who = await newMember(
+    {
+      url: world.url,
+      publicUrl: origin,
+      databaseUrl: world.database.url,
+      endpoint: world.database.endpoint,
+    },
+    demo.orgId,
+    "viewer",
+  );
+  const { context, page, troubles, leave } = await visit(browser, origin);
+  await context.addCookies(
+    who.cookie.split("; ").map((pair) => {
+      const at = pair.indexOf("=");
+      return { name: pair.slice(0, at), value: pair.slice(at + 1), url: origin };
+    }),
+  );
+  const offered = () => page.locator("main button:visible").allInnerTexts();
+  await page.goto("/");
+  await page.getByRole("button", { name: /^Account:/ }).waitFor();
+  await expect.poll(() => page.locator("[data-configure]:visible").count()).toBe(0);
+  await page.goto("/integrations/");
+  await page.locator(".line", { hasText: "Twilio" }).waitFor();
+  expect((await offered()).join()).not.toMatch(/Test|Check|On|Off/);
+  await page.getByRole("button", { name: /^More for/ }).click();
+  expect(await page.getByRole("menuitem").allInnerTexts()).toEqual(["Activity"]);
+  await page.goto(`/integrations/view/?id=${integrationId}&section=settings`);
+  await page.getByRole("heading", { name: "Configuration" }).waitFor();
+  expect((await offered()).join()).not.toMatch(/Edit|Delete|Test/);
+  expect(await page.getByRole("tab", { name: "Try it" }).count()).toBe(0);
+  await page.goto(`/integrations/view/?id=${integrationId}&section=webhooks`);
+  await page.getByRole("heading", { name: "Webhook address" }).waitFor();
+  expect((await offered()).join()).not.toMatch(/Send/);
+  await page.goto("/events/");
+  await page.getByRole("heading", { name: "No events yet" }).waitFor();
+  expect(await offered()).toEqual(["Pause"]);
+  await page.goto("/destinations/");
+  await page.getByRole("heading", { name: "No destinations yet" }).waitFor();
+  expect(await offered()).toEqual([]);
+  await page.goto("/?configure=stripe");
+  await page.getByText(/Only owners and admins/).waitFor();
   expect(troubles).toEqual([]);
   await leave();
 });

@@ -1,10 +1,11 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import { useActorNames } from "../lib/actors.ts";
 import { announce } from "../lib/announce.tsx";
 import { type Activity, type ActivityFilter, activityTypes, listActivity } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
 import { download, exportActivity } from "../lib/export.ts";
-import { ago, fullTime } from "../lib/time.ts";
+import { ago, fullTime, sizeText } from "../lib/time.ts";
 import { Icon, type IconName } from "./Icon.tsx";
 import { Empty, Failed, Loading, messageOf } from "./States.tsx";
 import { VendorLogo } from "./VendorLogo.tsx";
@@ -27,6 +28,18 @@ const icons: Partial<Record<string, IconName>> = {
   webhook_received: "webhook",
   webhook_rejected: "webhook",
   health_changed: "activity",
+  destination_created: "send",
+  destination_updated: "send",
+  destination_deleted: "send",
+  destination_disabled: "send",
+  destination_tested: "send",
+  secret_rotated: "key",
+  breaker_opened: "pause",
+  breaker_closed: "send",
+  delivery_dead: "alert",
+  events_replayed: "send",
+  payload_opened: "eye",
+  retention_changed: "clock",
   exported: "download",
 };
 
@@ -40,10 +53,17 @@ const text = (value: unknown): string =>
       ? JSON.stringify(value)
       : String(value);
 
+function detailText(name: string, value: unknown): string {
+  if (typeof value === "number" && name.endsWith("_bytes")) return sizeText(value);
+  if (typeof value === "number" && name.endsWith("_ms")) return `${value} ms`;
+  return `${name.replaceAll("_", " ")}: ${text(value)}`;
+}
+
+/** Ids are for machines: they are in the export. */
 const detailsOf = ({ details }: Activity) =>
   Object.entries(details)
-    .filter(([, value]) => value !== null && value !== "" && text(value) !== "")
-    .map(([name, value]) => `${name.replaceAll("_", " ")}: ${text(value)}`)
+    .filter(([name, value]) => !name.endsWith("_id") && value !== null && text(value) !== "")
+    .map(([name, value]) => detailText(name, value))
     .join(" · ");
 
 export function ActivityList({ catalog, filter, showVendor = true }: Props) {
@@ -51,6 +71,7 @@ export function ActivityList({ catalog, filter, showVendor = true }: Props) {
   const [cursor, setCursor] = useState<string | null>(null);
   const [failure, setFailure] = useState<unknown>();
   const [busy, setBusy] = useState(false);
+  const nameOf = useActorNames();
   const newest = useRef(0);
   const key = JSON.stringify(filter);
 
@@ -136,10 +157,18 @@ export function ActivityList({ catalog, filter, showVendor = true }: Props) {
                       )}
                     </>
                   )}
-                  <span class="quiet"> by {row.actor}</span>
+                  <span class="quiet"> by {nameOf(row.actor)}</span>
                 </p>
                 {row.error_message && <p class="act-error">{row.error_message}</p>}
-                <p class="quiet small act-details">{detailsOf(row)}</p>
+                <p class="quiet small act-details">
+                  {detailsOf(row)}
+                  {typeof row.details["event_id"] === "string" && (
+                    <>
+                      {" "}
+                      <a href={`/events/?id=${row.details["event_id"]}`}>View event</a>
+                    </>
+                  )}
+                </p>
               </div>
               <span class={`status ${failed ? "status-bad" : "status-good"}`}>
                 <Icon name={failed ? "alert" : "check"} size={14} />
