@@ -22,7 +22,7 @@ export function InviteDialog({ orgId, myRole, onClose, onInvited }: Props) {
 
   if (link)
     return (
-      <Dialog label="Invitation link" kind="dialog" onClose={onClose}>
+      <Dialog label="Hand this link over" kind="dialog" onClose={onClose}>
         <h2>Hand this link over</h2>
         <p class="soft">
           We send no email. The link is for {email} only and is good for seven days; you find it

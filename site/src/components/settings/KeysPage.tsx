@@ -109,7 +109,7 @@ function KeyEntry({
   return (
     <li class="entry">
       <div class="entry-name">
-        <h3>
+        <h2>
           {row.name} <code>{row.start}…</code>
           {left <= 0 ? (
             <span class="status status-bad">
@@ -122,7 +122,7 @@ function KeyEntry({
               </span>
             )
           )}
-        </h3>
+        </h2>
         <p class="quiet small">
           {row.last_used_at ? (
             <span title={fullTime(row.last_used_at)}>Used {ago(row.last_used_at)}</span>

@@ -139,14 +139,14 @@ export function MemberEntry({ person, orgId, mine, myRole, onChanged }: Props) {
       )}
       {asking === "reset" && link && (
         <Dialog
-          label="Reset link"
+          label="Hand this link over"
           kind="dialog"
           onClose={() => {
             setAsking(undefined);
             setLink("");
           }}
         >
-          <h2>Reset link</h2>
+          <h2>Hand this link over</h2>
           <p class="soft">For {name} only. It works once, within the hour.</p>
           <div class="field">
             <CopyField label="Reset link" text={link} />

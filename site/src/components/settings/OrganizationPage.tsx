@@ -104,7 +104,7 @@ export function OrganizationPage({ member }: { member: Member }) {
                   <button
                     type="button"
                     class="button button-plain button-small"
-                    aria-label={`Copy the link for ${one.email}`}
+                    aria-label={`Copy link for ${one.email}`}
                     onClick={() => void copy(invitationLink(one.id), "Link")}
                   >
                     <Icon name="copy" size={14} /> Copy link

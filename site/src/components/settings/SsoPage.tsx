@@ -108,7 +108,7 @@ function ProviderEntry({ row, onChange, onGone }: EntryProps) {
   return (
     <li class="entry">
       <div class="entry-name">
-        <h3>
+        <h2>
           {row.name}
           {row.verified_at ? (
             <span class="status status-good">
@@ -119,7 +119,7 @@ function ProviderEntry({ row, onChange, onGone }: EntryProps) {
               <Icon name="clock" size={14} /> Waits for the domain
             </span>
           )}
-        </h3>
+        </h2>
         <p class="quiet small">
           {row.domain} · {row.issuer} ·{" "}
           {row.last_used_at ? `used ${ago(row.last_used_at)}` : "never used"}
