@@ -1,6 +1,7 @@
 import * as z from "zod";
 
 import { VendorFailure } from "../problem.ts";
+import { eventOperations, eventWebhooks } from "./athenahealth-events.ts";
 import { recordOperations } from "./athenahealth-records.ts";
 import { scheduleOperations } from "./athenahealth-schedule.ts";
 import { getV1, type Practice, V1Id } from "./athenahealth-v1.ts";
@@ -30,6 +31,8 @@ const server: FhirServer<Practice> = {
     Condition: ["clinical-status"],
     AllergyIntolerance: ["clinical-status"],
     DocumentReference: ["status"],
+    Location: ["_count"],
+    Organization: ["_count"],
     Practitioner: ["_count"],
   },
 };
@@ -166,6 +169,22 @@ export const vendor = defineVendor({
         tokenUrl: tokenUrlField("https://api.preview.platform.athenahealth.com/oauth2/v1/token"),
       },
     },
+    {
+      id: "webhooks",
+      title: "Event notifications",
+      description: "Only for apps to which athenahealth has opened event subscriptions.",
+      fields: {
+        webhookSecret: password({
+          label: "Notification secret",
+          required: false,
+          help: "A random text of your choice. athenahealth is given it with each subscription, and signs every notification with it.",
+          helpUrl: "https://github.com/athenahealth/aone-fhir-subscriptions",
+          pattern: "^[\\x21-\\x7e]{32,200}$",
+          message: "Use 32 to 200 letters, digits and signs, without spaces",
+          example: "example-notification-secret-0123456789",
+        }),
+      },
+    },
   ],
   formerly: {
     fhirBaseUrl: "api_endpoint",
@@ -196,12 +215,18 @@ export const vendor = defineVendor({
     ...scheduleOperations,
     ...chartOperations(server),
     ...recordOperations,
+    ...eventOperations,
     ...resourceOperations(server),
     ...exportOperations(server, "group"),
   },
+  webhooks: eventWebhooks,
   links: [
     { title: "Developer portal", url: "https://docs.athenahealth.com/api/" },
     { title: "Tokens", url: "https://docs.athenahealth.com/api/guides/token-endpoint" },
+    {
+      title: "Event subscriptions",
+      url: "https://github.com/athenahealth/aone-fhir-subscriptions",
+    },
     {
       title: "Feeds of changes",
       url: "https://docs.athenahealth.com/api/guides/changed-data-subscriptions",

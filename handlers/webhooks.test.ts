@@ -82,6 +82,15 @@ const signers: Record<string, Signer> = {
     },
   },
   assemblyai: tokenInUrl,
+  athenahealth: {
+    covers: "body",
+    sign: (secret) => {
+      const body =
+        '{"resourceType":"Bundle","type":"history","entry":[{"resource":{"resourceType":"SubscriptionStatus","topic":"x/Patient.update","notificationEvent":[{"id":"cb6cc377"}]}}]}';
+      const signature = createHmac("sha256", secret).update(body).digest("hex");
+      return { body, headers: { "x-hub-signature": `sha256=${signature}` } };
+    },
+  },
   deepgram: tokenInUrl,
   exotel: tokenInUrl,
   "rest-api": {

@@ -204,3 +204,72 @@ describe("a clinic's day", () => {
     expect(again.changes).toMatchObject(cancelled);
   });
 });
+
+describe("event notifications", () => {
+  const url = "https://integrations.example.com/webhooks/athenahealth/1";
+  const events = (bundle: object) =>
+    vendor.webhooks?.events({
+      method: "POST",
+      url,
+      headers: new Headers(),
+      body: new TextEncoder().encode(JSON.stringify(bundle)),
+    });
+  const status = (more: object) => ({ resource: { resourceType: "SubscriptionStatus", ...more } });
+
+  test("are subscribed to with a secret that is sent and never read back", async () => {
+    const it = integration();
+    const { id } = await it.run<{ id: string }>("subscribeToEvents", {
+      topic: "Appointment.check-in",
+      url,
+    });
+    const [post] = simulator.requests().filter(({ path }) => path === "/fhir/r4/Subscription");
+    expect(post?.headers.get("x-hub-secret")).toBe("example-notification-secret-0123456789");
+    const listed = await it.run("listEventSubscriptions", {});
+    expect(listed).toEqual({
+      subscriptions: [{ id, status: "active", topic: "Appointment.check-in", url }],
+    });
+    expect(JSON.stringify(listed)).not.toContain("example-notification-secret");
+    await it.run("unsubscribeFromEvents", { id });
+    expect(await it.run("listEventSubscriptions", {})).toEqual({ subscriptions: [] });
+  });
+
+  test("are not subscribed to without a secret, since anybody could then send them", async () => {
+    const it = integration({ webhookSecret: undefined });
+    await expect(
+      it.run("subscribeToEvents", { topic: "Patient.update", url }),
+    ).rejects.toMatchObject({
+      failure: "invalid_request",
+      message: expect.stringMatching(/secret/),
+    });
+    expect(simulator.requests()).toEqual([]);
+  });
+
+  test("are read one by one out of a notification of several, by their own ids", () => {
+    const bundle = {
+      entry: [
+        status({
+          topic: "https://api.platform.athenahealth.com/fhir/r4/SubscriptionTopic/Patient.update",
+          notificationEvent: [
+            { id: "e1", timestamp: "2026-11-23T12:00:00.000Z" },
+            { id: "e2", timestamp: "2026-11-23T12:00:01.000Z" },
+          ],
+        }),
+      ],
+    };
+    expect(events(bundle)).toEqual([
+      { id: "e1", type: "Patient.update", occurredAt: "2026-11-23T12:00:00.000Z" },
+      { id: "e2", type: "Patient.update", occurredAt: "2026-11-23T12:00:01.000Z" },
+    ]);
+  });
+
+  test("take their topic from the audit event where the status names none", () => {
+    const audit = { resourceType: "AuditEvent", id: "e1", type: { code: "Order.signoff" } };
+    expect(
+      events({ entry: [status({ notificationEvent: [{ id: "e1" }] }), { resource: audit }] }),
+    ).toMatchObject([{ id: "e1", type: "Order.signoff" }]);
+    expect(events({ entry: [status({ type: "heartbeat" })] })).toEqual([
+      { type: "subscription.status" },
+    ]);
+    expect(events({ nonsense: true })).toEqual([{ type: "subscription.status" }]);
+  });
+});

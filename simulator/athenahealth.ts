@@ -1,5 +1,6 @@
 import { newOwnApi } from "./athenahealth/own-api.ts";
 import { athenaRecords, practiceId } from "./athenahealth/practice.ts";
+import { newSubscriptions, notification } from "./athenahealth/subscriptions.ts";
 import { defineSimulation } from "./define.ts";
 import { refuse } from "./fhir/outcome.ts";
 import { newEhr } from "./smart/ehr.ts";
@@ -24,13 +25,15 @@ const readable = [
   "Practitioner",
 ];
 const own = "athena/service/Athenanet.MDP.*";
-const scopes = [own, ...readable.map((type) => `system/${type}.read`)];
+const subscriptionScopes = ["system/Subscription.read", "system/Subscription.write"];
+const scopes = [own, ...readable.map((type) => `system/${type}.read`), ...subscriptionScopes];
 
 const credentials = {
   practiceId,
   clientId: "0oa0example0client0id",
   clientSecret: "example-client-secret",
   scopes: scopes.join(" "),
+  webhookSecret: "example-notification-secret-0123456789",
 };
 /** An app that signs, one for FHIR alone, and one for the practice's own API alone. */
 export const athenaSigned = { clientId: "0oa0example0signing0id" };
@@ -86,6 +89,7 @@ function rules(type: string, query: URLSearchParams): Response | undefined {
 
 export const simulation = defineSimulation(() => {
   const api = newOwnApi();
+  const subscriptions = newSubscriptions();
   const unauthorized = () =>
     Response.json(
       { error: "Unauthorized" },
@@ -137,6 +141,13 @@ export const simulation = defineSimulation(() => {
     bulkPath: (path) => /^bulk\/(?:status|files)\/(.+)$/.exec(path)?.[1],
     first(request) {
       const { pathname } = new URL(request.url);
+      if (pathname.startsWith("/fhir/r4/Subscription")) {
+        const may = ehr.authorization.grantOf(request)?.scopes ?? [];
+        const needed = `system/Subscription.${request.method === "GET" ? "read" : "write"}`;
+        return may.includes(needed)
+          ? subscriptions.handle(request)
+          : refuse(403, "forbidden", "The scope is not sufficient");
+      }
       const [, practice] = /^\/v1\/(\d+)\//.exec(pathname) ?? [];
       if (practice === undefined) return undefined;
       const grant = ehr.authorization.grantOf(request);
@@ -159,9 +170,11 @@ export const simulation = defineSimulation(() => {
     app: ehr.app,
     credentials,
     faults: ehr.faults,
+    webhook: notification,
     params: {
       ...Object.fromEntries(perPatient),
       readPatient: () => ({ id: patient }),
+      unsubscribeFromEvents: () => ({ id: subscriptions.add() }),
       ...ehr.params("/fhir/r4"),
       listChanges: () => {
         api.subscribe("appointments");
@@ -171,6 +184,7 @@ export const simulation = defineSimulation(() => {
     reset() {
       ehr.reset();
       api.reset();
+      subscriptions.reset();
     },
   };
 });
