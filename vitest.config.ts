@@ -1,10 +1,24 @@
 import { defineConfig } from "vitest/config";
 
-const api = (engine: string) => ({
+/** Run on one engine: they need no database, or much of one, or only what the others try on both. */
+const once = [
+  "envelope",
+  "excerpt",
+  "limits",
+  "retries",
+  "rotation",
+  "tenancy",
+  "vault",
+  "webhooks-load",
+  "webhooks-kill",
+];
+
+const api = (engine: string, exclude: readonly string[] = []) => ({
   extends: true as const,
   test: {
     name: `api on ${engine}`,
     include: ["functions/**/*.test.ts"],
+    exclude: exclude.map((name) => `functions/${name}.test.ts`),
     globalSetup: ["scripts/world-setup.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
@@ -24,7 +38,7 @@ export default defineConfig({
           hookTimeout: 120_000,
         },
       },
-      api("pglite"),
+      api("pglite", once),
       api("postgres"),
       {
         extends: true,
