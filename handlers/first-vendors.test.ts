@@ -68,6 +68,7 @@ describe("epic", () => {
         algorithm,
         privateKey: key.privateKey,
         keyId: key.kid,
+        testPatientId: "",
       });
       expect((await it.test()).checked).toEqual(["token issued", "patient search allowed"]);
     }
