@@ -11,7 +11,7 @@ import { wizardOf } from "./wizard.ts";
 const world = await startWorld("pglite");
 await seed(world.database.url, world.database.endpoint);
 const browser = await openBrowser();
-const owned = ["epic", "stripe", "twilio", "slack", "openai"];
+const owned = ["stripe", "twilio", "slack", "openai"];
 try {
   for (const vendor of owned) {
     const reply = await call(
@@ -38,20 +38,21 @@ try {
   const { page } = await visit(browser, world.url.replace("127.0.0.1", "localhost"));
   await signIn(page);
   await page.goto("/");
-  await page
-    .locator(".card-owned")
-    .nth(owned.length - 1)
-    .waitFor();
-  await page.screenshot({ path: join(root, "docs/marketplace.png") });
-
-  await page.goto("/");
-  await page.getByRole("button", { name: "Configure Oracle Health (Cerner)" }).click();
+  await page.getByRole("button", { name: "Configure Epic" }).click();
   const { drawer, press, toVerify } = wizardOf(page);
   await press("Fill in with demo values");
   await toVerify();
   await press("Test");
   await drawer.getByText(/^Test passed/).waitFor();
   await page.screenshot({ path: join(root, "docs/wizard.png") });
+
+  await press("Save");
+  await press("Switch on");
+  await drawer.getByText("Epic is saved and on").waitFor();
+  await press("Done");
+  await page.locator(".card-owned").nth(owned.length).waitFor();
+  await page.mouse.move(0, 0);
+  await page.screenshot({ path: join(root, "docs/marketplace.png") });
 } finally {
   await browser.close();
   await world.stop();

@@ -53,7 +53,7 @@ function Review({ environment, endpoint, form }: NonNullable<Props["review"]>) {
   const { steps, values, chosen } = form;
   const fields = steps.flatMap((step) => fieldsShown(step, steps, values, chosen));
   return (
-    <dl class="review">
+    <dl class="review review-short">
       <div>
         <dt>Environment</dt>
         <dd>{environmentLabels[environment]}</dd>
