@@ -332,6 +332,7 @@ describe("requests from elsewhere", () => {
 describe("a public deployment", () => {
   const publicUrl = "https://integrations.example";
   const allowed = "https://app.example";
+  const logs: string[] = [];
   let worker: RunningWorker;
   let open: { url: string; publicUrl: string };
   beforeAll(async () => {
@@ -341,6 +342,7 @@ describe("a public deployment", () => {
       simulatorUrl: world.simulatorUrl,
       secrets: { ...newSecrets(), ALLOWED_ORIGINS: allowed, LIMIT_SIGN_IN: "15" },
       publicUrl,
+      log: (line) => logs.push(line),
     });
     open = { url: worker.url, publicUrl };
   });
@@ -458,5 +460,19 @@ describe("a public deployment", () => {
     const refused = tries.filter((reply) => reply.status === 429);
     expect(refused).toHaveLength(5);
     expect(Number(refused[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
+  });
+
+  test("writes no address and no password into its log, even when the database refuses", async () => {
+    const email = newEmail();
+    const made = await Promise.all(
+      Array.from({ length: 4 }, () =>
+        new Visitor(open).auth("/sign-up/email", { name: "Mara Canary", email, password }, from()),
+      ),
+    );
+    expect(made.filter((reply) => reply.status === 200)).toHaveLength(1);
+    await new Visitor(open).auth("/sign-in/email", { email, password: "x" }, { origin: "null" });
+    expect(logs.join("\n")).toContain("/api/auth/*");
+    for (const planted of [email, password, "Mara Canary", "clinic.example"])
+      expect(logs.join("\n")).not.toContain(planted);
   });
 });

@@ -87,6 +87,12 @@ export async function handleAuth(env: Env, request: Request, requestId: string):
   return answer;
 }
 
+/** The first line only: what follows, and whatever else comes along, may quote values. */
+function logLine(level: string, message: string, requestId: string) {
+  const said = message.split("\n")[0]?.slice(0, 200);
+  console.log(JSON.stringify({ level, message: "auth", request_id: requestId, said }));
+}
+
 function openAuth(env: Env, requestId: string) {
   const { settings } = env;
   const client = openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT);
@@ -150,6 +156,7 @@ function openAuth(env: Env, requestId: string) {
       },
     },
     telemetry: { enabled: false },
+    logger: { level: "warn", log: (level, message) => logLine(level, message, requestId) },
     hooks: { before: beforeAuth(client), after: afterAuth(client, requestId) },
     plugins: [
       organization({
