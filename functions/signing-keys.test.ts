@@ -92,14 +92,26 @@ describe("a signing key", () => {
     },
   );
 
-  test("signs an integration's assertions, which the vendor verifies by the published set", async () => {
-    const org = await newOrg(world);
-    for (const algorithm of ["RS384", "ES384"] as const) {
+  const scopes = "system/Patient.read";
+  test.each([
+    ["cerner", "RS384", oracle, { tenantId: "ec2458f2-1e24-41c8-b71b-0e701af7583d" }],
+    ["cerner", "ES384", oracle, { tenantId: "ec2458f2-1e24-41c8-b71b-0e701af7583d" }],
+    ["veradigm", "ES384", "fhir.fhirpoint.open.allscripts.com", {}],
+    ["eclinicalworks", "RS384", "fhir4.eclinicalworks.com", { practiceCode: "FEIGCD" }],
+    ["athenahealth", "RS384", "api.preview.platform.athenahealth.com", { practiceId: "195900" }],
+  ] as const)(
+    "signs assertions for %s by %s, which the vendor verifies by the published set",
+    async (vendorId, algorithm, host, more) => {
+      const org = await newOrg(world);
       const key = await make(org, algorithm);
       const clientId = randomUUID();
-      expect((await register(oracle, clientId, key.jwks_url)).status).toBe(201);
-      const body = { ...cerner(key.kid, clientId), enabled: true };
-      const created = await org.call("POST", "/api/integrations", body);
+      expect((await register(host, clientId, key.jwks_url)).status).toBe(201);
+      const created = await org.call("POST", "/api/integrations", {
+        vendor_id: vendorId,
+        environment: "sandbox",
+        enabled: true,
+        credentials: { ...more, clientId, signingKeyId: key.kid, scopes },
+      });
       expect(created.status, JSON.stringify(created.body)).toBe(201);
       const row = created.body.data as { id: string; credentials: object; test: object };
       expect(row.test).toMatchObject({ success: true });
@@ -110,9 +122,10 @@ describe("a signing key", () => {
         params: { family: "Lopez" },
       });
       expect(found.body).toMatchObject({ data: { result: { patients: [{ family: "Lopez" }] } } });
-      expect((await org.call("DELETE", `/api/integrations/${row.id}`)).status).toBe(200);
-    }
-  });
+      const shown = await org.call("GET", `/api/integrations/${row.id}`);
+      expect(JSON.stringify(shown.body)).not.toContain("PRIVATE");
+    },
+  );
 
   test("of another organization signs nothing", async () => {
     const [mine, theirs] = [await newOrg(world), await newOrg(world)];
