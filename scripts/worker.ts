@@ -89,7 +89,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
     host: "127.0.0.1",
     port,
     handleStructuredLogs: log ? ({ message }) => log(message) : () => {},
-    ...(options.stateFolder ? { defaultPersistRoot: options.stateFolder } : {}),
+    ...(options.stateFolder ? { resourcePersistencePath: options.stateFolder } : {}),
     workers: [
       {
         ...(workerOptions as object),
