@@ -105,7 +105,7 @@ export const claimExpiring = (limit: number): SQL => sql`
     where g.next_refresh_at <= now() and g.status = 'connected'
       and (i.enabled or g.refresh_expires_at < now() + interval '3 days')
     order by g.next_refresh_at limit ${limit} for update of g skip locked
-  ) returning org_id, integration_id`;
+  ) returning org_id, integration_id, version`;
 
 /**
  * Puts a warning on record 14, 3 and 1 days before a grant ends for good: when its refresh token

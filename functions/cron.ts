@@ -47,7 +47,7 @@ async function tendGrants(env: Env): Promise<void> {
   );
   await eachLimited(due, async (row) => {
     const id = row["integration_id"] as string;
-    await objectOf(env, id).refreshAhead(row["org_id"] as string, id);
+    await objectOf(env, id).refreshAhead(row["org_id"] as string, id, row["version"] as number);
   });
 }
 

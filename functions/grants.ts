@@ -162,8 +162,8 @@ export type Wanted = {
   boundTo?: string | undefined;
   /** SHA-256 of an access token that the vendor refused before its end. */
   refused?: string | undefined;
-  /** The clock's visit: refreshes what is due, and waits for nobody. */
-  ahead?: boolean | undefined;
+  /** The clock's visit: the version that it found to be due; it waits for nobody. */
+  due?: number | undefined;
 };
 
 /** A token that is refused so soon after its birth would be no better if it were born again. */
@@ -201,7 +201,7 @@ export async function currentToken(
       now - fetchedAt > tooYoungMs &&
       wanted.refused === (await sha256Hex(token.accessToken));
     const usable = (token.expiresAt ?? Infinity) > now && !refused;
-    const due = wanted.ahead === true && (nextRefresh(held) ?? Infinity) <= now;
+    const due = wanted.due === grant.version;
     if (usable && isFresh(token, fetchedAt, now) && !due) return { ok: true, token };
     if (token.refreshToken === undefined) {
       // Refused without an end: the vendor's own answer says what is wrong.
@@ -221,7 +221,7 @@ export async function currentToken(
     const by = crypto.randomUUID();
     const [[claimed]] = await db.run(claimRefresh(db, grant.id, grant.version, by, leaseSeconds));
     if (!claimed) {
-      if (wanted.ahead) return { ok: true, token };
+      if (wanted.due !== undefined) return { ok: true, token };
       await sleep(200);
       continue;
     }

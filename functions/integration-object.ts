@@ -80,8 +80,8 @@ export class IntegrationObject extends DurableObject<Bindings> {
   }
 
   /** The clock's visit: begins and does not wait, since it has many to see. */
-  async refreshAhead(orgId: string, integrationId: string): Promise<void> {
-    const work = this.#inTurn(() => this.#current(orgId, integrationId, { ahead: true }));
+  async refreshAhead(orgId: string, integrationId: string, due: number): Promise<void> {
+    const work = this.#inTurn(() => this.#current(orgId, integrationId, { due }));
     this.ctx.waitUntil(work);
   }
 

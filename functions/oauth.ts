@@ -37,6 +37,8 @@ import { type AppEnv, json, newApp, toProblem } from "./http.ts";
 import { mustLoadVendor } from "./vendors.ts";
 
 const stateLivesSeconds = 600;
+/** How long a person looks at an empty page while the vendor is tried. */
+const patienceMs = 5_000;
 const permission = "integrations:write";
 
 const OrgId = z.union([z.uuid(), z.literal("")]).optional();
@@ -305,8 +307,11 @@ async function keep(
     }),
   );
   await forget(c.env, row);
+  if (!row.enabled) return;
   // What was red for want of a sign-in shows at once that it works again, or why not.
-  if (row.enabled) await check(c.env, db, row, true);
+  const checked = check(c.env, db, row, true).catch(() => undefined);
+  c.executionCtx.waitUntil(checked);
+  await Promise.race([checked, new Promise((resolve) => setTimeout(resolve, patienceMs))]);
 }
 
 const revoked: Record<Revocation, (vendor: string) => string> = {
