@@ -28,6 +28,7 @@ import { findPlace } from "../handlers/target.ts";
 import { type VendorCause, VendorFailure } from "../problem.ts";
 import { openValues } from "./credentials.ts";
 import type { Env } from "./env.ts";
+import { openHeldKey } from "./held-keys.ts";
 import { resolveOf, wireOf } from "./wire.ts";
 
 /** What a token request came to: plain values, since an Error loses its class between isolates. */
@@ -71,6 +72,16 @@ export async function codeOf(
   const { clientId, authorizeUrl = "", tokenUrl = "" } = auth;
   const parts = [vendorId, environment, baseUrl, clientId, authorizeUrl, tokenUrl];
   return { auth, baseUrl, boundTo: await sha256Hex(JSON.stringify(parts)) };
+}
+
+/** The client as it proves itself: with the key that we hold for the org, if it names one. */
+export async function clientOf(
+  env: Env,
+  orgId: string,
+  auth: AuthorizationCode,
+): Promise<AuthorizationCode> {
+  const kid = auth.signing?.heldKey;
+  return kid === undefined ? auth : { ...auth, signing: await openHeldKey(env, orgId, kid) };
 }
 
 /** A server that is slow to answer a refresh may have rotated the token: it is given more time. */
@@ -149,6 +160,13 @@ const expired = (message: string): TokenOutcome => ({
 const changed = "The configuration changed since the sign-in: connect again";
 const ended = (vendor: string) => `${vendor} no longer accepts the sign-in: connect again`;
 
+/** Throws again what is not the vendor's doing or the credentials'. */
+function outcomeOf(error: unknown): TokenOutcome {
+  if (!(error instanceof VendorFailure)) throw error;
+  const { failure, message, retryAfter } = error;
+  return { ok: false, failure, message, retryAfter };
+}
+
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
 const standing = (env: Env, orgId: string) =>
@@ -218,6 +236,8 @@ export async function currentToken(
         ? { ok: true, token }
         : { ok: false, failure: "unavailable", message: "A new access token is being fetched" };
 
+    const client = await clientOf(env, place.orgId, code.auth).catch(outcomeOf);
+    if ("ok" in client) return client;
     const by = crypto.randomUUID();
     const [[claimed]] = await db.run(claimRefresh(db, grant.id, grant.version, by, leaseSeconds));
     if (!claimed) {
@@ -226,7 +246,7 @@ export async function currentToken(
       continue;
     }
     if (grant.refreshStartedAt) await logInterruption(db, row, grant.refreshStartedAt);
-    const auth = { ...code.auth, ...held.endpoints };
+    const auth = { ...client, ...held.endpoints };
     const outcome = await refresh(env, db, { row, vendor, grant, held, auth, by, usable }, journal);
     if (outcome) return outcome;
   }
@@ -266,9 +286,7 @@ async function refresh(
       releaseRefresh(db, grant.id, by, error.message),
       ...(grant.lastError === null ? [logFailure(db, row, error)] : []),
     );
-    if (usable) return { ok: true, token: held.token };
-    const { failure, message, retryAfter } = error;
-    return { ok: false, failure, message, retryAfter };
+    return usable ? { ok: true, token: held.token } : outcomeOf(error);
   }
   const { token: before, endpoints } = held;
   const next: Held = {
@@ -387,7 +405,7 @@ export async function revokeAt(env: Env, place: Place): Promise<Revocation> {
   const auth = vendor.auth(await openValues(env.vault, row));
   if (auth.kind !== "authorization_code") return "failed";
   try {
-    const located = { ...auth, ...held.endpoints };
+    const located = { ...(await clientOf(env, place.orgId, auth)), ...held.endpoints };
     const done = await revokeGrant(located, held.token, outletOf(env, vendor));
     return done ? "revoked" : "unsupported";
   } catch (error) {

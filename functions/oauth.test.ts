@@ -2,6 +2,7 @@ import { neon, neonConfig } from "@neondatabase/serverless";
 import { describe, expect, inject, test } from "vitest";
 
 import { newMember, newOrg, type Reply, call } from "../scripts/world.ts";
+import { epicSecret } from "../simulator/epic.ts";
 import { restApiCredentials } from "../simulator/rest-api.ts";
 import { slackApp } from "../simulator/slack.ts";
 import { stripePlatform } from "../simulator/stripe.ts";
@@ -589,6 +590,37 @@ describe("a vendor of its own kind", () => {
       health_status: "active",
       account: "Simulated Clinic (as clinicbot)",
     });
+    const reply = await person.call("POST", `/api/integrations/${id}/oauth/disconnect`);
+    expect(reply.body.data).toMatchObject({ revocation: "revoked" });
+  });
+
+  test("Epic: addresses that its FHIR server names, and what the person may see", async () => {
+    const { person, id } = await setUp({
+      vendor_id: "epic",
+      enabled: true,
+      credentials: {
+        ...epicSecret,
+        signIn: "user",
+        userScopes: "openid offline_access user/Patient.read user/Observation.rs",
+      },
+    });
+    const { url } = await start(person, id);
+    expect(new URL(url).pathname).toBe("/fhir.epic.com/interconnect-fhir-oauth/oauth2/authorize");
+    expect(Object.fromEntries(new URL(url).searchParams)).toMatchObject({
+      aud: "https://fhir.epic.com/interconnect-fhir-oauth/api/FHIR/R4",
+      code_challenge_method: "S256",
+      scope: "openid offline_access user/Patient.read user/Observation.rs",
+    });
+    await person.visit((await decide(url)).href);
+    expect(rowOf(await person.call("GET", `/api/integrations/${id}`))).toMatchObject({
+      health_status: "active",
+      grant: { status: "connected", missing: [] },
+    });
+    const read = (operation: string, params: object) =>
+      person.call("POST", `/api/integrations/${id}/execute`, { operation, params });
+    expect((await read("searchPatients", { family: "Lopez" })).status).toBe(200);
+    const beyond = await read("searchResources", { type: "Condition", query: {} });
+    expect(beyond.body).toMatchObject({ cause: "forbidden" });
     const reply = await person.call("POST", `/api/integrations/${id}/oauth/disconnect`);
     expect(reply.body.data).toMatchObject({ revocation: "revoked" });
   });

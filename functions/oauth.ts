@@ -25,6 +25,7 @@ import { openValues } from "./credentials.ts";
 import type { Env, Settings } from "./env.ts";
 import { grantView, GrantView, missingScopes } from "./grant-view.ts";
 import {
+  clientOf,
   type CodeAuth,
   codeOf,
   endpointsOf,
@@ -262,7 +263,7 @@ async function finish(c: C): Promise<Response> {
   let token: Token;
   try {
     token = await exchangeCode(
-      { ...code.auth, ...endpoints },
+      { ...(await clientOf(c.env, row.orgId, code.auth)), ...endpoints },
       { parameters, redirectUri: state.redirect_uri, state: given, codeVerifier },
       outletOf(c.env, vendor),
     );

@@ -66,7 +66,13 @@ export type Auth =
       clientSecret?: string | undefined;
       style: "basic" | "body" | "none" | "private_key_jwt";
       /** Signs the client's statements of the style `private_key_jwt`. */
-      signing?: { privateKey: string; keyId?: string | undefined; algorithm: "RS384" | "ES384" };
+      signing?: {
+        privateKey: string;
+        keyId?: string | undefined;
+        algorithm: "RS384" | "ES384";
+        /** As `heldKey` above: the caller puts the key in its place. */
+        heldKey?: string | undefined;
+      };
       scopes: readonly string[];
       /** RFC 6749 says a space; Slack uses a comma. */
       scopeSeparator?: "," | " ";

@@ -9,6 +9,7 @@ import {
 import { appointmentOperations, chartOperations, patientOperations } from "./fhir-operations.ts";
 import { fhirFailure, fhirJson } from "./fhir.ts";
 import { password, select, text } from "./fields.ts";
+import { bySystem, signInChoice, signInFields, smartSignIn } from "./smart-sign-in.ts";
 import {
   heldKey,
   keyFields,
@@ -65,6 +66,11 @@ const readable = [
   "Binary",
 ];
 
+const userScopes = [
+  "openid fhirUser offline_access",
+  ...readable.map((type) => `user/${type}.read`),
+].join(" ");
+
 export const vendor = defineVendor({
   name: "Epic",
   category: "ehr",
@@ -88,8 +94,9 @@ export const vendor = defineVendor({
       id: "credentials",
       title: "API credentials",
       description:
-        "From your app at Epic on FHIR, application audience “Backend Systems”. Sandbox and production have different client IDs.",
+        "From your app at Epic on FHIR: application audience “Backend Systems”, or “Clinicians or Administrative Users” where a person signs in. Sandbox and production have different client IDs.",
       fields: {
+        ...signInChoice(),
         clientId: text({
           label: "Client ID",
           help: "Epic on FHIR, My Apps, your app: the Non-Production Client ID for the sandbox, the Client ID for production. A health system must download the app and map it to an Epic user before production works; changes take up to 12 hours.",
@@ -109,6 +116,7 @@ export const vendor = defineVendor({
           helpUrl: "https://fhir.epic.com/Developer/Apps",
           example: "example-client-secret",
         }),
+        ...signInFields("Epic", userScopes),
       },
       oneOf: [ownKey, heldKey, { label: "Client secret", fields: ["clientSecret"] }],
     },
@@ -122,6 +130,7 @@ export const vendor = defineVendor({
           helpUrl: "https://fhir.epic.com/Documentation?docId=oauth2&section=Scopes",
           pattern: systemScopes,
           message: "List scopes such as system/Patient.read, separated by spaces",
+          dependsOn: bySystem,
           default: readScopes(readable),
           example: "system/Patient.read system/Appointment.read",
         }),
@@ -152,7 +161,10 @@ export const vendor = defineVendor({
     enableObservations: null,
     enableMedications: null,
   },
-  auth: smartAuth,
+  auth: (values) =>
+    values.signIn === "user"
+      ? smartSignIn(values)
+      : smartAuth({ ...values, scopes: values.scopes ?? readScopes(readable) }),
   headers: () => ({ accept: fhirJson }),
   failure: fhirFailure(codes),
   test: (api, { testPatientId }) => testPatients(api, testPatientId, new URL(api.baseUrl).host),

@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 
-import { defineSimulation, idSequence } from "./define.ts";
+import { bearerToken, defineSimulation, idSequence } from "./define.ts";
+import { newCodes } from "./derived/codes.ts";
 import { fhirReply, outcome } from "./fhir/outcome.ts";
 import { known } from "./fhir/records.ts";
 import { newFhirServer } from "./fhir/server.ts";
@@ -88,10 +89,46 @@ export const simulation = defineSimulation(() => {
     ],
     ids,
   );
+  /** Who signs in at the same server as a person; a secret proves the app. */
+  const people = newCodes(
+    {
+      kind: "authorization_code",
+      authorizeUrl: "https://fhir.epic.com/interconnect-fhir-oauth/oauth2/authorize",
+      tokenUrl: "https://fhir.epic.com/interconnect-fhir-oauth/oauth2/token",
+      ...epicSecret,
+      style: "basic",
+      scopes: [],
+      pkce: true,
+    },
+    ids,
+    { consent: { vendor: "Epic" } },
+  );
+  const scopesOf = (request: Request) =>
+    authorization.grantOf(request)?.scopes ??
+    people
+      .scopeOf(bearerToken(request))
+      ?.split(" ")
+      .map((scope) => scope.replace(/^user\//, "system/"));
   const fhir = newFhirServer({ codes, readable, creatable, updatable }, () => ids.letters("", 22));
 
   const app = new Hono();
-  app.post("/:instance/oauth2/token", (c) => authorization.token(c.req.raw));
+  app.get("/:instance/oauth2/authorize", (c) => {
+    const query = new URL(c.req.url).searchParams;
+    // Organizations may demand that the FHIR base is named; the sandbox's does.
+    const { origin } = new URL(c.req.url);
+    if (!query.get("aud")?.startsWith(`${origin}/${c.req.param("instance")}/`))
+      return c.text("Invalid OAuth 2.0 request: aud", 400);
+    return people.authorize(query);
+  });
+  app.post("/:instance/oauth2/token", async (c) => {
+    const form = new URLSearchParams(await c.req.raw.clone().text());
+    if (form.get("grant_type") === "client_credentials") return authorization.token(c.req.raw);
+    const reply = await people.token(c.req.raw);
+    return reply.ok
+      ? reply
+      : tokenRefusal(reply.status === 401 ? "invalid_client" : "invalid_grant", "");
+  });
+  app.post("/:instance/oauth2/revoke", (c) => people.revoke(c.req.raw));
 
   const api = "/:instance/api/FHIR/R4";
   const rootOf = (url: string) => /^(https:\/\/[^/]+\/[^/]+)\/api\/FHIR\/R4/.exec(url)?.[1] ?? "";
@@ -106,9 +143,16 @@ export const simulation = defineSimulation(() => {
         "private_key_jwt",
       ],
       token_endpoint_auth_signing_alg_values_supported: ["RS384", "ES384"],
-      grant_types_supported: ["client_credentials"],
-      scopes_supported: readable.map((type) => `system/${type}.rs`),
-      capabilities: ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
+      revocation_endpoint: `${root}/oauth2/revoke`,
+      grant_types_supported: ["authorization_code", "refresh_token", "client_credentials"],
+      code_challenge_methods_supported: ["S256"],
+      scopes_supported: readable.flatMap((type) => [`system/${type}.rs`, `user/${type}.rs`]),
+      capabilities: [
+        "launch-standalone",
+        "client-confidential-asymmetric",
+        "permission-v1",
+        "permission-v2",
+      ],
     });
   });
   app.get(`${api}/metadata`, (c) => {
@@ -154,14 +198,14 @@ export const simulation = defineSimulation(() => {
     });
   });
   app.all(`${api}/*`, (c) => {
-    const grant = authorization.grantOf(c.req.raw);
-    if (!grant) return unauthorized();
+    const scopes = scopesOf(c.req.raw);
+    if (!scopes) return unauthorized();
     const base = `${rootOf(c.req.url)}/api/FHIR/R4`;
     const path = decodeURIComponent(new URL(c.req.url).pathname).replace(
       /^\/[^/]+\/api\/FHIR\/R4\//,
       "",
     );
-    return fhir.handle(c.req.raw, base, path, (type, letter) => allows(grant.scopes, type, letter));
+    return fhir.handle(c.req.raw, base, path, (type, letter) => allows(scopes, type, letter));
   });
 
   const unauthorized = () =>
@@ -192,6 +236,7 @@ export const simulation = defineSimulation(() => {
       expired_credentials(_, request) {
         if (request.url.endsWith("/oauth2/token")) return tokenRefusal("invalid_client", "expired");
         authorization.expireTokens();
+        people.expireTokens();
         return unauthorized();
       },
       forbidden: () =>
@@ -215,6 +260,7 @@ export const simulation = defineSimulation(() => {
     },
     reset() {
       authorization.reset();
+      people.reset();
       fhir.reset();
       ids.reset();
     },
