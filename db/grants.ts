@@ -5,7 +5,7 @@ import { grants, oauthStates } from "./schema.ts";
 
 export type Grant = typeof grants.$inferSelect;
 export type NewGrant = Omit<typeof grants.$inferInsert, "orgId">;
-export type OAuthState = typeof oauthStates.$inferSelect;
+type OAuthState = typeof oauthStates.$inferSelect;
 
 export const getGrant = (db: OrgDb, integrationId: string) =>
   db.select(grants, eq(grants.integrationId, integrationId), { limit: 1 });
