@@ -8,7 +8,15 @@ import { demo, seed } from "../../scripts/seed.ts";
 import { root } from "../../scripts/worker.ts";
 import { call, newMember, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
-import { expectAccessible, expectNoSideways, signIn, themes, visit, widths } from "./visitor.ts";
+import {
+  expectAccessible,
+  expectNoSideways,
+  settled,
+  signIn,
+  themes,
+  visit,
+  widths,
+} from "./visitor.ts";
 
 let world: World;
 let browser: Browser;
@@ -57,7 +65,7 @@ describe.each(looks)("at $width, $theme", (look) => {
     const { page, troubles, leave } = await visit(browser, origin, look);
     for (const path of [...openPages, "/no/such/page"]) {
       await page.goto(path);
-      await page.waitForLoadState("networkidle");
+      await settled(page);
       await expectAccessible(page, path);
       await expectNoSideways(page, path);
     }
@@ -70,7 +78,7 @@ describe.each(looks)("at $width, $theme", (look) => {
     await signIn(page);
     for (const path of ownPages()) {
       await page.goto(path);
-      await page.waitForLoadState("networkidle");
+      await settled(page);
       await expectAccessible(page, path);
       await expectNoSideways(page, path);
     }

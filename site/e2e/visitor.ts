@@ -53,6 +53,13 @@ export async function signIn(page: Page, who: { email: string; password: string 
   await page.getByRole("button", { name: /^Account:/ }).waitFor();
 }
 
+/** Nothing on the page is loading any more. */
+export async function settled(page: Page): Promise<void> {
+  await expect
+    .poll(() => page.locator(".skeleton:visible, [aria-busy=true]").count(), { timeout: 15_000 })
+    .toBe(0);
+}
+
 type AxeResult = {
   violations: { id: string; help: string; nodes: { target: unknown; failureSummary?: string }[] }[];
 };

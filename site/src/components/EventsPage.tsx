@@ -109,15 +109,7 @@ export function EventsPage() {
       <div class="toolbar events-bar">
         <div class="search-box">
           <Icon name="filter" />
-          <input
-            class="input"
-            type="search"
-            aria-label="Event type"
-            placeholder="Type, such as payment_intent.*"
-            value={chosen.type}
-            onChange={(event) => choose({ type: event.currentTarget.value.trim() })}
-            onSearch={(event) => choose({ type: event.currentTarget.value.trim() })}
-          />
+          <TypeInput value={chosen.type} onChoose={(type) => choose({ type })} />
         </div>
         {Object.entries(options).map(([name, [label, any, choices]]) => (
           <select
@@ -247,6 +239,25 @@ export function EventsPage() {
         <RetentionDialog vendors={vendors} nameOf={nameOf} onClose={() => setAsking(undefined)} />
       )}
     </div>
+  );
+}
+
+/** What is being typed is its own state: the tail redraws the page every few seconds. */
+function TypeInput({ value, onChoose }: { value: string; onChoose: (type: string) => void }) {
+  const [typed, setTyped] = useState(value);
+  useEffect(() => setTyped(value), [value]);
+  const choose = () => typed.trim() !== value && onChoose(typed.trim());
+  return (
+    <input
+      class="input"
+      type="search"
+      aria-label="Event type"
+      placeholder="Type, such as payment_intent.*"
+      value={typed}
+      onInput={(event) => setTyped(event.currentTarget.value)}
+      onChange={choose}
+      onSearch={choose}
+    />
   );
 }
 
