@@ -114,7 +114,7 @@ const redirectUriOf = ({ PUBLIC_URL }: Settings) => `${PUBLIC_URL}/oauth/callbac
 const pageOf = (integrationId: string) => `/integrations/view/?id=${integrationId}`;
 
 /** A page of this site, however the path is written; undefined for anything else. */
-export function ownPage(path: string, publicUrl: string): URL | undefined {
+function ownPage(path: string, publicUrl: string): URL | undefined {
   // eslint-disable-next-line no-control-regex -- browsers drop some of these, so that the rest changes its meaning
   if (!/^\/(?![/\\])[^\\\u0000-\u0020\u007f]*$/.test(path)) return undefined;
   const url = URL.parse(path, publicUrl);
@@ -132,21 +132,19 @@ function forBrowser(url: string, { SIMULATOR_URL }: Settings): string {
 type Sealed = { codeVerifier: string | undefined; endpoints: Endpoints };
 
 /** Why a sign-in came to nothing, for the page that explains it; nothing that the vendor wrote. */
-export const signInErrors = [
-  "state",
-  "expired",
-  "browser",
-  "session",
-  "changed",
-  "issuer",
-  "access_denied",
-  "scope",
-  "client",
-  "refused",
-  "unavailable",
-  "unexpected",
-] as const;
-type SignInError = (typeof signInErrors)[number];
+export type SignInError =
+  | "state"
+  | "expired"
+  | "browser"
+  | "session"
+  | "changed"
+  | "issuer"
+  | "access_denied"
+  | "scope"
+  | "client"
+  | "refused"
+  | "unavailable"
+  | "unexpected";
 
 function errorOf(failure: VendorFailure): SignInError {
   const { vendorCode, vendorStatus } = failure;
@@ -195,7 +193,11 @@ type State = {
 type C = Context<AppEnv>;
 
 /** Back to the site, always by an address of its own. */
-function back(c: C, returnTo: string, outcome: Record<string, string>): Response {
+function back(
+  c: C,
+  returnTo: string,
+  outcome: { connected: "1" } | { oauth_error: SignInError },
+): Response {
   const { PUBLIC_URL } = c.env.settings;
   const url = ownPage(returnTo, PUBLIC_URL) ?? new URL("/integrations/", PUBLIC_URL);
   for (const [name, value] of Object.entries(outcome)) url.searchParams.set(name, value);

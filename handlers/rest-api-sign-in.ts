@@ -38,7 +38,7 @@ export const signInFields = {
   }),
   signInClientId: text({
     label: "Client ID",
-    help: "From the registration of your application at the authorization server. Its redirect URI is the address on this site that ends /oauth/callback.",
+    help: "From the registration of your application at the authorization server. Its redirect URI is the one below.",
     dependsOn,
     example: "example-app",
   }),

@@ -22,7 +22,7 @@ const steps = [
       clientId: text({
         label: "Client ID",
         placeholder: "0000000000.0000000000",
-        help: "Your app, Basic Information, App Credentials. Under OAuth & Permissions, add the address on this site that ends /oauth/callback to the redirect URLs.",
+        help: "Your app, Basic Information, App Credentials. Under OAuth & Permissions, add the redirect URL below.",
         helpUrl: "https://api.slack.com/apps",
         pattern: "^\\d+\\.\\d+$",
         message: "A client ID is two numbers with a point between them",

@@ -32,7 +32,7 @@ export const signInFields = (vendor: string, scopes: string) => ({
   }),
   connect: oauth({
     label: `Connect with ${vendor}`,
-    help: "Saved first, then connected: you sign in and agree in the browser, and come back here. Register the address that ends /oauth/callback on this site as the app's redirect URI.",
+    help: "Saved first, then connected: you sign in and agree in the browser, and come back here. Register the address below as the app's redirect URI.",
     dependsOn: byPerson,
   }),
 });

@@ -19,7 +19,7 @@ export const keyFields = {
   platformClientId: text({
     label: "Connect client ID",
     placeholder: "ca_…",
-    help: "Of your Connect platform: Dashboard, Settings, Connect, Onboarding options, OAuth. Test and live mode have their own. Add the address on this site that ends /oauth/callback to its redirects.",
+    help: "Of your Connect platform: Dashboard, Settings, Connect, Onboarding options, OAuth. Test and live mode have their own. Add the redirect URL below to its redirects.",
     helpUrl: "https://dashboard.stripe.com/settings/connect/onboarding-options/oauth",
     pattern: "^ca_[A-Za-z0-9]+$",
     message: "A Connect client ID starts ca_",

@@ -30,6 +30,7 @@ function consentPage(vendor: string, query: URLSearchParams, separator: string) 
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <title>${vendor} (simulated)</title>
+        <link rel="icon" href="data:," />
         <style>
           body {
             font:

@@ -19,6 +19,7 @@ import { loadCatalog } from "../lib/vendor-names.ts";
 import { ConfigureForm, type Stored } from "./ConfigureForm.tsx";
 import { WebhookSteps } from "./CopyField.tsx";
 import { Dialog } from "./Dialog.tsx";
+import { GrantPanel } from "./GrantPanel.tsx";
 import { Icon } from "./Icon.tsx";
 import { StatusBadge } from "./StatusBadge.tsx";
 import { TestReport } from "./TestReport.tsx";
@@ -240,7 +241,7 @@ function SavedView({ vendor, saved, onChanged, onClose }: SavedProps) {
     setFailure("");
     try {
       const { data } = await toggleIntegration(row.id, true);
-      setRow(data);
+      setRow({ ...data, grant: row.grant });
       onChanged();
     } catch (error) {
       setFailure(error instanceof Error ? error.message : String(error));
@@ -266,6 +267,14 @@ function SavedView({ vendor, saved, onChanged, onClose }: SavedProps) {
           <StatusBadge row={row} />
           <span class="badge">{environmentLabels[row.environment]}</span>
         </div>
+        {row.grant && (
+          <GrantPanel
+            id={row.id}
+            grant={row.grant}
+            vendor={vendor.name}
+            onGrant={(grant) => setRow({ ...row, grant })}
+          />
+        )}
         {result && <TestReport result={result} />}
         {failure && (
           <div class="note note-bad" role="alert">
@@ -296,7 +305,7 @@ function SavedView({ vendor, saved, onChanged, onClose }: SavedProps) {
           >
             Done
           </button>
-          {!row.enabled && (
+          {!row.enabled && (!row.grant || row.grant.status === "connected") && (
             <button
               type="button"
               class="button button-primary"

@@ -2,6 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 
 import type { FieldView, StepView, VendorDetail } from "../../../handlers/catalog.ts";
 import type { FieldValue } from "../../../handlers/fields.ts";
+import { announce } from "../lib/announce.tsx";
 import {
   addIntegration,
   ApiProblem,
@@ -24,11 +25,13 @@ import {
   startingValues,
 } from "../lib/configuration.ts";
 import { type Draft, dropDraft, keepDraft, readDraft } from "../lib/drafts.ts";
+import { goConnect } from "../lib/sign-in.ts";
 import { ago } from "../lib/time.ts";
 import { EnvironmentChoice } from "./EnvironmentChoice.tsx";
 import { fieldId } from "./FieldInput.tsx";
 import { Icon } from "./Icon.tsx";
 import { Prose } from "./Prose.tsx";
+import { messageOf } from "./States.tsx";
 import { StepFields } from "./StepFields.tsx";
 import { VerifyPanel } from "./VerifyPanel.tsx";
 
@@ -103,6 +106,12 @@ export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onC
     api_endpoint: asksEndpoint ? endpoint.trim() : "",
     credentials,
   };
+  /** Nobody has signed in at the vendor yet, so that there is nothing to test before it is saved. */
+  const connects =
+    row?.grant?.status !== "connected" &&
+    vendor.steps.some((step) =>
+      fieldsShown(step, vendor.steps, values, chosen).some(({ type }) => type === "oauth"),
+    );
   const fingerprint = JSON.stringify(unsaved);
   const result = tested?.of === fingerprint ? tested.result : undefined;
 
@@ -207,8 +216,18 @@ export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onC
           )
         : await addIntegration(unsaved);
       dropDraft(orgId, vendor.id);
+      if (connects && !stayOff) {
+        try {
+          await goConnect(saved.data.id);
+        } catch (error) {
+          announce(`Saved, but not connected. ${messageOf(error)}`, "bad");
+        }
+      }
       onSaved(saved.data);
     });
+  const saveAndConnect = () => {
+    if (!complainAbout(allComplaints())) save(false);
+  };
   /** Takes over what somebody else saved, keeping on top of it what was changed here. */
   const reload = () =>
     void during("reload", async () => {
@@ -248,6 +267,7 @@ export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onC
         event.preventDefault();
         if (busy) return;
         if (!screen?.verify) next();
+        else if (connects) saveAndConnect();
         else if (result?.success) save(false);
         else test();
       }}
@@ -309,7 +329,9 @@ export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onC
           )}
           {screen?.verify && screens.length > 1 && (
             <p class="quiet">
-              Nothing is saved yet. The test makes one harmless read at {vendor.name}.
+              {connects
+                ? `It is saved first, switched off. Then you sign in at ${vendor.name}, agree, and come back.`
+                : `Nothing is saved yet. The test makes one harmless read at ${vendor.name}.`}
             </p>
           )}
         </div>
@@ -407,16 +429,18 @@ export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onC
             </button>
           )}
           <button class="button button-primary" aria-disabled={busy !== undefined}>
-            {busy && (busy === "test" || result?.success) && <span class="spinner" />}
+            {busy && (busy === "test" || connects || result?.success) && <span class="spinner" />}
             {!screen?.verify
               ? "Next"
-              : result?.success
-                ? "Save"
-                : busy === "test"
-                  ? "Testing"
-                  : tested
-                    ? "Test again"
-                    : "Test"}
+              : connects
+                ? "Save and connect"
+                : result?.success
+                  ? "Save"
+                  : busy === "test"
+                    ? "Testing"
+                    : tested
+                      ? "Test again"
+                      : "Test"}
           </button>
         </div>
       </div>

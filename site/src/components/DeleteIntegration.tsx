@@ -14,8 +14,9 @@ export function DeleteIntegration({ row, name, onGone, onClose }: Props) {
       danger
       onClose={onClose}
       onConfirm={async () => {
-        await removeIntegration(row.id);
-        announce(`${what} is deleted`);
+        const { data, message } = await removeIntegration(row.id);
+        const unsure = data.revocation === "failed" || data.revocation === "unsupported";
+        announce(unsure ? message : `${what} is deleted`, unsure ? "bad" : "good");
         onGone();
       }}
     >

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 
 import type { FieldView } from "../../../handlers/catalog.ts";
 import { type FieldValue, isMask } from "../../../handlers/fields.ts";
+import { CopyField } from "./CopyField.tsx";
 import { Icon } from "./Icon.tsx";
 import { Prose } from "./Prose.tsx";
 
@@ -23,13 +24,19 @@ export function FieldInput(props: Props) {
   if (field.type === "checkbox") return <Checkbox {...props} />;
   if (field.type === "oauth")
     return (
-      <div class="note">
-        <Icon name="lock" />
-        <div>
-          <b>{field.label}</b>
-          <Help field={field} id={id} />
+      <>
+        <div class="note">
+          <Icon name="link" />
+          <div>
+            <b>{field.label}</b>
+            <Help field={field} id={id} />
+          </div>
         </div>
-      </div>
+        <div class="field">
+          <span class="label">Redirect URL to register</span>
+          <CopyField label="Redirect URL" text={`${location.origin}/oauth/callback`} />
+        </div>
+      </>
     );
   const kept = isMask(value) && value === stored;
   return (

@@ -18,7 +18,9 @@ import { ago, fullTime } from "../lib/time.ts";
 import { loadCatalog } from "../lib/vendor-names.ts";
 import { ActivityList } from "./ActivityList.tsx";
 import { DeleteIntegration } from "./DeleteIntegration.tsx";
+import { GrantPanel } from "./GrantPanel.tsx";
 import { Icon } from "./Icon.tsx";
+import { SignInOutcome } from "./SignInOutcome.tsx";
 import { Empty, Failed, Loading, messageOf } from "./States.tsx";
 import { StatusBadge } from "./StatusBadge.tsx";
 import { Switch } from "./Switch.tsx";
@@ -81,7 +83,11 @@ export function IntegrationPage() {
       onRow={(row) =>
         setLoaded({
           ...loaded,
-          row: { ...row, webhook_url: row.webhook_url ?? loaded.row.webhook_url },
+          row: {
+            ...row,
+            webhook_url: row.webhook_url ?? loaded.row.webhook_url,
+            grant: row.grant === undefined ? loaded.row.grant : row.grant,
+          },
         })
       }
       onReload={() => void open()}
@@ -219,13 +225,22 @@ function Overview({ row, vendor, result, testing, onRow }: OverviewProps) {
       row.last_tested_at ? `${ago(row.last_tested_at)} (${fullTime(row.last_tested_at)})` : "Never",
     ],
     ["Answer time", row.last_latency_ms === null ? "Not measured" : `${row.last_latency_ms} ms`],
-    ["Authentication", vendor.authentication],
+    ["Authentication", row.grant ? "Sign-in at the vendor (OAuth 2.0)" : vendor.authentication],
     ...(row.api_endpoint ? [["API address", row.api_endpoint] as [string, string]] : []),
     ["Created", fullTime(row.created_at)],
     ["Changed", fullTime(row.updated_at)],
   ];
   return (
     <div class="stack view-section">
+      <SignInOutcome />
+      {row.grant && (
+        <GrantPanel
+          id={row.id}
+          grant={row.grant}
+          vendor={vendor.name}
+          onGrant={(grant) => onRow({ ...row, grant })}
+        />
+      )}
       <div aria-live="polite">
         {testing && (
           <div class="note">

@@ -9,6 +9,7 @@ import { shownStatus, statuses } from "../lib/status.ts";
 import { loadCatalog } from "../lib/vendor-names.ts";
 import { Icon, type IconName } from "./Icon.tsx";
 import { IntegrationRow } from "./IntegrationRow.tsx";
+import { SignInOutcome } from "./SignInOutcome.tsx";
 import { Empty, Failed, Loading, messageOf } from "./States.tsx";
 
 type Catalog = Map<string, CatalogEntry>;
@@ -94,6 +95,7 @@ export function IntegrationsPage() {
 
   return (
     <div class="stack">
+      <SignInOutcome />
       <Totals rows={rows} />
       <div class="toolbar">
         <div class="search-box">

@@ -168,6 +168,13 @@ export const changeIntegration = (id: string, changes: Changes, etag: string | n
 
 export const removeIntegration = (id: string) => answer(routes[":id"].$delete({ param: { id } }));
 
+/** Where the browser goes to sign in at the vendor. */
+export const startSignIn = (id: string) =>
+  answer(routes[":id"].oauth.start.$post({ param: { id }, json: {} }));
+
+export const disconnect = (id: string) =>
+  answer(routes[":id"].oauth.disconnect.$post({ param: { id } }));
+
 export const toggleIntegration = (id: string, enabled: boolean) =>
   answer(routes[":id"].toggle.$post({ param: { id }, json: { enabled } }));
 
