@@ -5,7 +5,6 @@ import { grants, oauthStates } from "./schema.ts";
 
 export type Grant = typeof grants.$inferSelect;
 export type NewGrant = Omit<typeof grants.$inferInsert, "orgId">;
-type OAuthState = typeof oauthStates.$inferSelect;
 
 export const getGrant = (db: OrgDb, integrationId: string) =>
   db.select(grants, eq(grants.integrationId, integrationId), { limit: 1 });

@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
 
-import { call } from "../scripts/world.ts";
 import { epicSecret } from "../simulator/epic.ts";
 import { slackApp } from "../simulator/slack.ts";
 import { stripePlatform } from "../simulator/stripe.ts";

@@ -2,10 +2,7 @@ import { neon, neonConfig } from "@neondatabase/serverless";
 import { expect, inject } from "vitest";
 
 import { newMember, newOrg, type Reply, call } from "../scripts/world.ts";
-import { epicSecret } from "../simulator/epic.ts";
 import { restApiCredentials } from "../simulator/rest-api.ts";
-import { slackApp } from "../simulator/slack.ts";
-import { stripePlatform } from "../simulator/stripe.ts";
 
 export const world = inject("world");
 neonConfig.fetchEndpoint = world.endpoint;
