@@ -104,6 +104,7 @@ root.use(
   }),
 );
 root.use("/api/*", limits);
+root.use("/oauth/*", limits);
 
 const requireJson: MiddlewareHandler<AppEnv> = async (c, next) => {
   const type = c.req.header("content-type");

@@ -32,7 +32,7 @@ export const GrantView = z
   .openapi("Grant");
 export type GrantView = z.infer<typeof GrantView>;
 
-export const offersSignIn = (vendor: AnyVendor) =>
+const offersSignIn = (vendor: AnyVendor) =>
   vendor.steps.some((step) => Object.values(step.fields).some(({ type }) => type === "oauth"));
 
 const letters: Record<string, string> = { read: "rs", write: "cud", "*": "cruds" };

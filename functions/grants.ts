@@ -185,7 +185,7 @@ export type Wanted = {
 };
 
 /** A token that is refused so soon after its birth would be no better if it were born again. */
-const tooYoungMs = 30_000;
+const tooYoungMs = 10_000;
 
 /**
  * The grant's access token, refreshed if need be: by one caller at a time over all isolates and

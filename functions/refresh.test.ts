@@ -266,6 +266,26 @@ describe("a token that ended", () => {
   });
 });
 
+describe("a token that the API refuses before its time", () => {
+  test("is replaced once for all callers, unless it was born a moment ago", async () => {
+    const { org, id } = await setUp();
+    expect((await run(first, org, id)).status).toBe(200);
+    await server.endAccessTokens();
+    expect(
+      await refreshesDuring(async () => {
+        expect((await run(first, org, id)).body).toMatchObject({ cause: "credentials_rejected" });
+      }),
+      "a new one would fare no better",
+    ).toBe(0);
+    await wait(10_500);
+    const refreshes = await refreshesDuring(async () => {
+      const replies = await Promise.all(Array.from({ length: 40 }, () => run(first, org, id)));
+      expect(statuses(replies)).toEqual([200]);
+    });
+    expect(refreshes).toBe(1);
+  });
+});
+
 describe("a server that fails", () => {
   test.each([
     ["500", 500, "server_error"],

@@ -72,6 +72,8 @@ export async function startTokenServer(redirectUris: readonly string[]) {
     interactions: { url: (_ctx, { uid }) => `https://idp.example/interaction/${uid}` },
   });
   provider.proxy = true;
+  const issued = new Set<{ destroy(): Promise<void> }>();
+  provider.on("access_token.saved", (token) => issued.add(token));
   let granted = 0;
   provider.on("grant.success", ({ oidc }) => {
     if (oidc.params?.["grant_type"] === "refresh_token") granted += 1;
@@ -128,6 +130,11 @@ export async function startTokenServer(redirectUris: readonly string[]) {
     url,
     mood,
     counts,
+    /** As when an administrator ends the access tokens: the API refuses them before their time. */
+    async endAccessTokens() {
+      await Promise.all([...issued].map((token) => token.destroy()));
+      issued.clear();
+    },
     /** The browser's part: follows redirects, keeps cookies, and stops at a redirect URI of ours. */
     async signIn(start: string): Promise<URL> {
       const cookies = new Map<string, string>();
