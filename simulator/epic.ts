@@ -122,7 +122,8 @@ export const simulation = defineSimulation(() => {
   });
   app.post("/:instance/oauth2/token", async (c) => {
     const form = new URLSearchParams(await c.req.raw.clone().text());
-    if (form.get("grant_type") === "client_credentials") return authorization.token(c.req.raw);
+    const byPerson = ["authorization_code", "refresh_token"].includes(form.get("grant_type") ?? "");
+    if (!byPerson) return authorization.token(c.req.raw);
     const reply = await people.token(c.req.raw);
     return reply.ok
       ? reply
