@@ -22,24 +22,34 @@ let world: World;
 let browser: Browser;
 let origin: string;
 let integrationId: string;
+let eventId: string;
 
 beforeAll(async () => {
   [world, browser] = await Promise.all([startWorld("pglite"), openBrowser()]);
   await seed(world.database.url, world.database.endpoint);
   origin = world.url.replace("127.0.0.1", "localhost");
-  const added = await call(
-    `${world.url}/api/integrations`,
-    "POST",
-    {
-      vendor_id: "twilio",
-      environment: "production",
-      enabled: true,
-      credentials: world.simulator.simulation("twilio").credentials,
-    },
-    { authorization: `Bearer ${demo.apiKey}` },
-  );
-  expect(added.status).toBe(201);
-  integrationId = (added.body.data as { id: string }).id;
+  const credentials = world.simulator.simulation("twilio").credentials;
+  const api = async (method: string, path: string, body?: unknown) => {
+    const authorization = `Bearer ${demo.apiKey}`;
+    const reply = await call(`${world.url}${path}`, method, body, { authorization });
+    expect(reply.status, JSON.stringify(reply.body)).toBeLessThan(300);
+    return reply.body.data;
+  };
+  const added = (await api("POST", "/api/integrations", {
+    vendor_id: "twilio",
+    environment: "production",
+    enabled: true,
+    credentials,
+  })) as { id: string; webhook_url: string };
+  integrationId = added.id;
+  await api("POST", "/api/destinations", {
+    name: "Nobody answers",
+    url: "https://hooks.nobody.example/ehrconnect",
+    event_types: ["twilio.*"],
+  });
+  await world.simulator.sendWebhook("twilio", { url: added.webhook_url, credentials });
+  const [event] = (await api("GET", "/api/events")) as { id: string }[];
+  eventId = event?.id ?? "";
 });
 afterAll(async () => {
   await browser?.close();
@@ -55,6 +65,7 @@ const ownPages = (): string[] => [
   ),
   "/activity/",
   "/events/",
+  `/events/?id=${eventId}`,
   "/destinations/",
 ];
 
@@ -209,12 +220,15 @@ test("whoever may only look is offered nothing else", async () => {
   await page.goto(`/integrations/view/?id=${integrationId}&section=webhooks`);
   await page.getByRole("heading", { name: "Webhook address" }).waitFor();
   expect((await offered()).join()).not.toMatch(/Send/);
-  await page.goto("/events/");
-  await page.getByRole("heading", { name: "No events yet" }).waitFor();
-  expect(await offered()).toEqual(["Pause"]);
+  await page.goto(`/events/?id=${eventId}`);
+  await page.getByText("Your role does not show payloads").waitFor();
+  expect(await page.getByRole("button", { name: "Send again" }).count()).toBe(0);
+  await page.keyboard.press("Escape");
+  expect((await offered()).join()).not.toMatch(/Send|Retention/);
   await page.goto("/destinations/");
-  await page.getByRole("heading", { name: "No destinations yet" }).waitFor();
-  expect(await offered()).toEqual([]);
+  await page.getByRole("button", { name: "More for Nobody answers" }).click();
+  expect(await page.getByRole("menuitem").allInnerTexts()).toEqual(["Deliveries"]);
+  expect((await offered()).join()).not.toMatch(/Add|Test|On|Off/);
   await page.goto("/?configure=stripe");
   await page.getByText(/Only owners and admins/).waitFor();
   expect(troubles).toEqual([]);
