@@ -380,7 +380,8 @@ describe.each(engines)("%s", (name) => {
         current_setting('application_name') <> 'dirty' as clean,
         (select count(*)::int from pg_prepared_statements where name = 'leftover') as prepared,
         to_regclass('pg_temp.leftover') as temp,
-        (select count(*)::int from pg_locks where locktype = 'advisory') as locks`;
+        (select count(*)::int from pg_locks
+          where locktype = 'advisory' and pid = pg_backend_pid()) as locks`;
       expect(state).toEqual({
         user: "postgres",
         session: "postgres",
