@@ -130,6 +130,18 @@ export const purgeForwarded = (db: OrgDb, ids: readonly string[]): Statement<{ i
     )
     select id from gone`);
 
+/**
+ * Events that should long have been settled: never queued, or their message was lost. Each is left
+ * alone for longer than the last time, up to an hour.
+ */
+export const claimStuck = (limit: number): SQL => sql`
+  update events set process_at = now()
+    + least(interval '1 hour', (now() - received_at) / 2 + interval '2 minutes')
+  where id in (
+    select id from events where status = 'received' and process_at <= now()
+    order by process_at limit ${limit} for update skip locked
+  ) returning id, org_id, vendor_id`;
+
 export type EventFilter = {
   ids?: readonly string[] | undefined;
   integrationId?: string | undefined;

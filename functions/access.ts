@@ -2,9 +2,9 @@ import type { Context } from "hono";
 import { getConnInfo } from "hono/cloudflare-workers";
 import { getSignedCookie } from "hono/cookie";
 import { createMiddleware } from "hono/factory";
+import { uint8ArrayToBase64 } from "uint8array-extras";
 import * as z from "zod";
 
-import { openClient } from "../db/client.ts";
 import { OrgDb } from "../db/org.ts";
 import { Problem } from "../problem.ts";
 import type { AppEnv } from "./http.ts";
@@ -46,10 +46,7 @@ export const secureSessionCookie = `__Secure-${sessionCookie}`;
 /** The form in which Better Auth stores an API key: base64url of its SHA-256, unpadded. */
 export async function hashKey(key: string): Promise<string> {
   const digest = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(key));
-  return btoa(String.fromCharCode(...new Uint8Array(digest)))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
+  return uint8ArrayToBase64(digest, { urlSafe: true });
 }
 
 const Uuid = z.uuid();
@@ -87,7 +84,7 @@ const access = (permission: AnyPermission) =>
       });
     c.set(
       "db",
-      new OrgDb(openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT), {
+      new OrgDb(c.env.client, {
         ...(key ? { keyHash: await hashKey(key) } : { sessionToken: session ?? "" }),
         orgId,
         roles: key && permission in forPeople ? [] : rolesOf[permission],

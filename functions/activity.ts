@@ -2,7 +2,7 @@ import { createRoute, z } from "@hono/zod-openapi";
 
 import { activityTypes, listActivity } from "../db/activity.ts";
 import { guarded } from "./access.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, newApp, page, pageOf } from "./http.ts";
 import { ActivityRow, presentActivity } from "./present.ts";
 
 const Query = z.object({
@@ -14,12 +14,7 @@ const Query = z.object({
   cursor: z.coerce.number().int().positive().optional(),
   limit: z.coerce.number().int().min(1).max(200).default(50),
 });
-const Answer = z.object({
-  success: z.literal(true),
-  data: z.array(ActivityRow),
-  count: z.number().int(),
-  next_cursor: z.string().nullable(),
-});
+const Answer = pageOf(ActivityRow);
 
 const ofOrg = createRoute({
   method: "get",
@@ -36,7 +31,7 @@ const ofIntegration = createRoute({
   operationId: "listIntegrationActivity",
   summary: "An integration's activity, newest first",
   ...guarded("activity:read"),
-  request: { params: z.object({ id: z.uuid() }), query: Query.omit({ integration_id: true }) },
+  request: { params: ById, query: Query.omit({ integration_id: true }) },
   responses: { 200: json(Answer, "A page of activity") },
 });
 
@@ -52,29 +47,24 @@ const filterOf = (query: PageQuery, integrationId: string | undefined) => ({
   limit: query.limit + 1,
 });
 
-function page(rows: Parameters<typeof presentActivity>[0][], limit: number) {
-  const data = rows.slice(0, limit).map(presentActivity);
-  const last = rows.length > limit ? data.at(-1) : undefined;
-  return {
-    success: true as const,
-    data,
-    count: data.length,
-    next_cursor: last ? String(last.seq) : null,
-  };
-}
-
 export const activityRoutes = newApp()
   .openapi(ofOrg, async (c) => {
     const query = c.req.valid("query");
     const [rows] = await c.var.db.run(
       listActivity(c.var.db, filterOf(query, query.integration_id)),
     );
-    return c.json(page(rows, query.limit), 200);
+    return c.json(
+      page(rows.map(presentActivity), query.limit, ({ seq }) => String(seq)),
+      200,
+    );
   })
   .openapi(ofIntegration, async (c) => {
     const query = c.req.valid("query");
     const [rows] = await c.var.db.run(
       listActivity(c.var.db, filterOf(query, c.req.valid("param").id)),
     );
-    return c.json(page(rows, query.limit), 200);
+    return c.json(
+      page(rows.map(presentActivity), query.limit, ({ seq }) => String(seq)),
+      200,
+    );
   });

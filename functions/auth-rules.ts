@@ -1,4 +1,5 @@
 import { APIError, createAuthMiddleware, getSessionFromCtx } from "better-auth/api";
+import { uint8ArrayToHex } from "uint8array-extras";
 
 import { countAttempt, forgetAttempts } from "../db/attempts.ts";
 import type { Client } from "../db/client.ts";
@@ -12,7 +13,7 @@ const codeLifetime = 120;
 
 async function digest(text: string): Promise<string> {
   const bytes = await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text));
-  return [...new Uint8Array(bytes)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+  return uint8ArrayToHex(bytes);
 }
 
 const accountKey = async (email: string) => `sign-in ${await digest(email.trim().toLowerCase())}`;

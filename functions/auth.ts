@@ -11,7 +11,6 @@ import {
 import { twoFactor } from "better-auth/plugins/two-factor";
 
 import { countAttempt } from "../db/attempts.ts";
-import { openClient } from "../db/client.ts";
 import * as schema from "../db/schema.ts";
 import { afterAuth } from "./auth-activity.ts";
 import { beforeAuth } from "./auth-rules.ts";
@@ -94,8 +93,7 @@ function logLine(level: string, message: string, requestId: string) {
 }
 
 function openAuth(env: Env, requestId: string) {
-  const { settings } = env;
-  const client = openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT);
+  const { settings, client } = env;
   const tries = (window: number, max: number) => ({ window, max });
   return betterAuth({
     appName: "EHRConnect",

@@ -20,7 +20,7 @@ import { guarded } from "./access.ts";
 import { connection, openIntegration, type Target } from "./calls.ts";
 import { configure, openValues, webhookUrl } from "./credentials.ts";
 import type { Env } from "./env.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, newApp } from "./http.ts";
 import { IntegrationRow, presentIntegration, Summary, TestReport } from "./present.ts";
 
 export type Probe = {
@@ -152,7 +152,7 @@ const testSaved = createRoute({
   operationId: "testIntegration",
   summary: "Test an integration",
   ...guarded("integrations:test"),
-  request: { params: z.object({ id: z.uuid() }) },
+  request: { params: ById },
   responses: {
     200: json(TestAnswer, "The result; a test that failed is a 200 with `success: false`"),
   },

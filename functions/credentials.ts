@@ -1,3 +1,5 @@
+import { uint8ArrayToBase64 } from "uint8array-extras";
+
 import type { Integration } from "../db/integrations.ts";
 import type { Envelope } from "../db/schema.ts";
 import type { AnyVendor, EnvironmentName } from "../handlers/define.ts";
@@ -96,9 +98,7 @@ export async function webhookToken(settings: Settings, integrationId: string): P
   const mac = new Uint8Array(
     await crypto.subtle.sign("HMAC", key, bytes.encode(`webhook|${integrationId}`)),
   );
-  return btoa(String.fromCharCode(...mac.slice(0, 24)))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_");
+  return uint8ArrayToBase64(mac.slice(0, 24), { urlSafe: true });
 }
 
 export async function webhookUrl(

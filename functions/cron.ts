@@ -1,4 +1,3 @@
-import { openClient } from "../db/client.ts";
 import { claimExpiring, purgeStates, warnOfEnds } from "../db/grants.ts";
 import { purgeKeys } from "../db/idempotency.ts";
 import { claimDue } from "../db/integrations.ts";
@@ -27,10 +26,9 @@ export async function handleCron(env: Env): Promise<void> {
 /** Once an hour: what has expired goes, and envelopes of an older key move to the newest. */
 async function keepHouse(env: Env, now = new Date()): Promise<void> {
   if (now.getUTCMinutes() !== 7) return;
-  const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
-  await runSystem(client, purgeKeys);
+  await runSystem(env.client, purgeKeys);
   for (let left = true, moved = 0; left && moved < 5_000;) {
-    const step = await rotate(client, env.vault, { limit: 200 });
+    const step = await rotate(env.client, env.vault, { limit: 200 });
     left = step.left && step.moved > 0;
     moved += step.moved;
   }
@@ -38,9 +36,8 @@ async function keepHouse(env: Env, now = new Date()): Promise<void> {
 
 /** Sign-ins whose tokens end soon are refreshed by their objects; those that end for good are warned of. */
 async function tendGrants(env: Env): Promise<void> {
-  const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
   const [due = []] = await runSystem(
-    client,
+    env.client,
     claimExpiring(refreshedAtOnce),
     warnOfEnds,
     purgeStates,
@@ -53,8 +50,7 @@ async function tendGrants(env: Env): Promise<void> {
 
 /** Claims the integrations that are due for a check and hands them to the queue. */
 async function claimChecks(env: Env): Promise<void> {
-  const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
-  const [due = []] = await runSystem(client, claimDue(claimedAtOnce, checkEverySeconds));
+  const [due = []] = await runSystem(env.client, claimDue(claimedAtOnce, checkEverySeconds));
   const checks = due.map((row) => ({
     orgId: row["org_id"] as string,
     integrationId: row["id"] as string,

@@ -1,4 +1,3 @@
-import { openClient } from "../db/client.ts";
 import {
   type Claimed,
   claim,
@@ -117,11 +116,7 @@ async function persist<T>(write: () => Promise<T>): Promise<T> {
  */
 export async function drain(env: Env, place: Place): Promise<number | undefined> {
   const { orgId, destinationId } = place;
-  const { settings } = env;
-  const db = new OrgDb(openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT), {
-    orgId,
-    actor: "clock",
-  });
+  const db = new OrgDb(env.client, { orgId, actor: "clock" });
   const until = Date.now() + runMs;
   let ended: Finish[] = [];
   let events: string[] = [];

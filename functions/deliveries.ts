@@ -4,7 +4,7 @@ import { listAttempts, listDeliveries } from "../db/deliveries.ts";
 import { deliveryStates } from "../db/schema.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, newApp, page, pageOf } from "./http.ts";
 import { causes } from "./send.ts";
 
 const DeliveryRow = z
@@ -71,15 +71,7 @@ const list = createRoute({
     }),
   },
   responses: {
-    200: json(
-      z.object({
-        success: z.literal(true),
-        data: z.array(DeliveryRow),
-        count: z.number().int(),
-        next_cursor: z.string().nullable(),
-      }),
-      "A page of deliveries",
-    ),
+    200: json(pageOf(DeliveryRow), "A page of deliveries"),
   },
 });
 const read = createRoute({
@@ -88,7 +80,7 @@ const read = createRoute({
   operationId: "readDelivery",
   summary: "A delivery with each of its attempts, the last first",
   ...guarded("events:read"),
-  request: { params: z.object({ id: z.uuid() }) },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({
@@ -120,10 +112,8 @@ export const deliveryRoutes = newApp()
         { before: query.cursor, limit: query.limit + 1 },
       ),
     );
-    const data = rows.slice(0, query.limit);
-    const last = rows.length > query.limit ? data.at(-1) : undefined;
     return c.json(
-      { success: true as const, data, count: data.length, next_cursor: last?.id ?? null },
+      page(rows, query.limit, ({ id }) => id),
       200,
     );
   })

@@ -22,10 +22,9 @@ import { loadVendor, vendorId as currentId } from "../handlers/registry.ts";
 import { type Issue, Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { wakeAll } from "./forwarding.ts";
-import { type AppEnv, json, newApp } from "./http.ts";
+import { type AppEnv, ById, json, jsonBody, newApp } from "./http.ts";
 import { causes, newSecret, type Sealed, send } from "./send.ts";
 
-const Id = z.object({ id: z.uuid() });
 const Glob = z
   .string()
   .max(200)
@@ -120,9 +119,6 @@ const Answer = z.object({
   data: DestinationRow,
   message: z.string().optional(),
 });
-const body = <T extends z.ZodType>(schema: T) => ({
-  body: { content: { "application/json": { schema } }, required: true as const },
-});
 
 const list = createRoute({
   method: "get",
@@ -147,7 +143,7 @@ const create = createRoute({
   operationId: "createDestination",
   summary: "Forward events to an endpoint",
   ...guarded("destinations:write"),
-  request: body(CreateBody),
+  request: jsonBody(CreateBody),
   responses: { 201: json(Answer, "Created; `secret` is shown this once") },
 });
 const read = createRoute({
@@ -156,7 +152,7 @@ const read = createRoute({
   operationId: "readDestination",
   summary: "Read a destination",
   ...guarded("destinations:read"),
-  request: { params: Id },
+  request: { params: ById },
   responses: { 200: json(Answer, "The destination; its ETag serves as If-Match") },
 });
 const update = createRoute({
@@ -166,9 +162,9 @@ const update = createRoute({
   summary: "Change, pause, resume or disable a destination (what is left out stays)",
   ...guarded("destinations:write"),
   request: {
-    params: Id,
+    params: ById,
     headers: z.object({ "if-match": z.string().optional() }),
-    ...body(UpdateBody),
+    ...jsonBody(UpdateBody),
   },
   responses: { 200: json(Answer, "Changed") },
 });
@@ -178,7 +174,7 @@ const remove = createRoute({
   operationId: "deleteDestination",
   summary: "Delete a destination; what still waits for it is canceled",
   ...guarded("destinations:write"),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({
@@ -197,7 +193,7 @@ const rotate = createRoute({
   summary: "Make a new signing secret; both sign until the overlap ends",
   ...guarded("destinations:write"),
   request: {
-    params: Id,
+    params: ById,
     body: {
       required: false,
       content: {
@@ -215,7 +211,7 @@ const test = createRoute({
   operationId: "testDestination",
   summary: "Send a signed `test.ping` now",
   ...guarded("destinations:write"),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({ success: z.boolean(), message: z.string(), data: TestReport }),

@@ -1,6 +1,7 @@
 import type { DurableObjectNamespace, Fetcher, Queue } from "@cloudflare/workers-types";
 import * as z from "zod";
 
+import { type Client, openClient } from "../db/client.ts";
 import { Problem } from "../problem.ts";
 import { openKeyRing } from "./key-rings.ts";
 import { openVault, type Vault } from "./vault.ts";
@@ -49,7 +50,7 @@ export type Settings = z.output<typeof Settings> & {
   allowedOrigins: readonly string[];
   limits: { ip: number; key: number; org: number };
 };
-export type Env = Bindings & { settings: Settings; vault: Vault };
+export type Env = Bindings & { settings: Settings; client: Client; vault: Vault };
 
 const parsed = new WeakMap<object, Env>();
 
@@ -69,7 +70,12 @@ export function envOf(bindings: Bindings): Env {
       allowedOrigins,
       limits: { ip: result.data.LIMIT_IP, key: result.data.LIMIT_KEY, org: result.data.LIMIT_ORG },
     };
-    env = { ...bindings, settings, vault: openVault(openKeyRing(bindings)) };
+    env = {
+      ...bindings,
+      settings,
+      client: openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT),
+      vault: openVault(openKeyRing(bindings)),
+    };
     parsed.set(bindings, env);
   }
   return env;

@@ -1,3 +1,5 @@
+import { base64ToUint8Array } from "uint8array-extras";
+
 import type { Claimed } from "../db/deliveries.ts";
 
 /** What the event store seals: the webhook's bytes in base64, and its query where it had one. */
@@ -44,7 +46,7 @@ export function payloadForm(
   { body, query }: StoredPayload,
   contentType: string | null,
 ): PayloadForm {
-  const bytes = Uint8Array.from(atob(body), (char) => char.charCodeAt(0));
+  const bytes = base64ToUint8Array(body);
   if (!bytes.length)
     return query
       ? { encoding: "form", data: JSON.stringify(fieldsOf(query.replace(/^\?/, ""))) }

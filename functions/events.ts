@@ -23,9 +23,8 @@ import { seesPayloads } from "./deliveries.ts";
 import type { Env } from "./env.ts";
 import { payloadForm, type StoredPayload } from "./envelope.ts";
 import { wakeAll } from "./forwarding.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, jsonBody, newApp, page, pageOf } from "./http.ts";
 
-const Id = z.object({ id: z.uuid() });
 const Time = z.iso.datetime({ offset: true });
 const filters = {
   integration_id: z.uuid().optional(),
@@ -94,10 +93,6 @@ const Retention = z
   })
   .openapi("EventRetention");
 
-const body = <T extends z.ZodType>(schema: T) => ({
-  body: { content: { "application/json": { schema } }, required: true as const },
-});
-
 const list = createRoute({
   method: "get",
   path: "/",
@@ -113,15 +108,7 @@ const list = createRoute({
     }),
   },
   responses: {
-    200: json(
-      z.object({
-        success: z.literal(true),
-        data: z.array(EventRow),
-        count: z.number().int(),
-        next_cursor: z.string().nullable(),
-      }),
-      "A page of events, without their payloads",
-    ),
+    200: json(pageOf(EventRow), "A page of events, without their payloads"),
   },
 });
 const readRetention = createRoute({
@@ -138,7 +125,7 @@ const writeRetention = createRoute({
   operationId: "writeEventRetention",
   summary: "Set how many days payloads are kept; 0 keeps them only until they are forwarded",
   ...guarded("events:write"),
-  request: body(Retention),
+  request: jsonBody(Retention),
   responses: {
     200: json(
       z.object({ success: z.literal(true), data: Retention, message: z.string() }),
@@ -152,7 +139,7 @@ const read = createRoute({
   operationId: "readEvent",
   summary: "An event with its payload and deliveries; opening a payload is written to the activity",
   ...guarded("events:read"),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({
@@ -191,7 +178,7 @@ const replayOne = createRoute({
   summary: "Send an event again",
   ...guarded("events:replay"),
   request: {
-    params: Id,
+    params: ById,
     body: {
       required: false,
       content: {
@@ -207,7 +194,7 @@ const replayMany = createRoute({
   operationId: "replayEvents",
   summary: "Send many events again: those named, or those that a filter or range finds",
   ...guarded("events:replay"),
-  request: body(
+  request: jsonBody(
     z
       .strictObject({
         ids: z.array(z.uuid()).min(1).max(1000).optional(),
@@ -301,10 +288,8 @@ export const eventRoutes = newApp()
     const [rows] = await db.run(
       listEvents(db, filterOf(query), { before: query.cursor, limit: query.limit + 1 }),
     );
-    const data = rows.slice(0, query.limit);
-    const last = rows.length > query.limit ? data.at(-1) : undefined;
     return c.json(
-      { success: true as const, data, count: data.length, next_cursor: last?.id ?? null },
+      page(rows, query.limit, ({ id }) => id),
       200,
     );
   })

@@ -9,7 +9,7 @@ import type { AnyVendor } from "../handlers/define.ts";
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { connection, openIntegration } from "./calls.ts";
-import { type AppEnv, json, newApp } from "./http.ts";
+import { type AppEnv, ById, json, newApp } from "./http.ts";
 import { claim } from "./idempotency.ts";
 import { mustLoadVendor } from "./vendors.ts";
 
@@ -29,7 +29,7 @@ const execute = createRoute({
   summary: "Run an operation of the integration's vendor",
   ...guarded("integrations:execute"),
   request: {
-    params: z.object({ id: z.uuid() }),
+    params: ById,
     headers: CallHeaders,
     body: {
       required: true,

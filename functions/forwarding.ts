@@ -1,9 +1,15 @@
-import { sql } from "drizzle-orm";
+import { base64ToUint8Array } from "uint8array-extras";
 
 import { logActivity } from "../db/activity.ts";
-import { openClient } from "../db/client.ts";
 import { overdue } from "../db/destinations.ts";
-import { type Event, getEvent, purgeForwarded, refuseEvent, routeEvents } from "../db/events.ts";
+import {
+  claimStuck,
+  type Event,
+  getEvent,
+  purgeForwarded,
+  refuseEvent,
+  routeEvents,
+} from "../db/events.ts";
 import { getIntegration } from "../db/integrations.ts";
 import { OrgDb, runSystem } from "../db/org.ts";
 import { purge } from "../db/retention.ts";
@@ -17,11 +23,7 @@ import { wake } from "./destination-object.ts";
 import type { Env, EventMessage } from "./env.ts";
 import type { StoredPayload } from "./envelope.ts";
 
-const standing = ({ settings }: Env, orgId: string) =>
-  new OrgDb(openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT), {
-    orgId,
-    actor: "clock",
-  });
+const standing = ({ client }: Env, orgId: string) => new OrgDb(client, { orgId, actor: "clock" });
 
 /** The clock finds a destination that could not be woken; what it is to do is in the database. */
 export async function wakeAll(env: Env, orgId: string, destinationIds: readonly string[]) {
@@ -138,7 +140,7 @@ async function ask(
         method: "POST",
         url: `${env.settings.PUBLIC_URL}/webhooks/${event.vendorId}/${row.id}${query ?? ""}`,
         headers: new Headers(event.headers),
-        body: Uint8Array.from(atob(body), (char) => char.charCodeAt(0)),
+        body: base64ToUint8Array(body),
       },
     );
   } catch (error) {
@@ -157,16 +159,9 @@ const perMessage = 50;
  * own alarm was, and payloads whose time has come.
  */
 export async function sweep(env: Env): Promise<void> {
-  const { settings } = env;
-  const client = openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT);
   const [stuck = [], late = []] = await runSystem(
-    client,
-    sql`update events set process_at = now()
-        + least(interval '1 hour', (now() - received_at) / 2 + interval '2 minutes')
-      where id in (
-        select id from events where status = 'received' and process_at <= now()
-        order by process_at limit ${eventsAtOnce} for update skip locked
-      ) returning id, org_id, vendor_id`,
+    env.client,
+    claimStuck(eventsAtOnce),
     overdue(destinationsAtOnce),
   );
   for (let i = 0; i < stuck.length; i += 100)
@@ -186,5 +181,5 @@ export async function sweep(env: Env): Promise<void> {
         destinationId: row["id"] as string,
       })),
     });
-  await runSystem(client, ...purge(purgedAtOnce));
+  await runSystem(env.client, ...purge(purgedAtOnce));
 }

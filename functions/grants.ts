@@ -1,5 +1,4 @@
 import { logActivity } from "../db/activity.ts";
-import { openClient } from "../db/client.ts";
 import {
   claimRefresh,
   getGrant,
@@ -169,11 +168,7 @@ function outcomeOf(error: unknown): TokenOutcome {
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-const standing = (env: Env, orgId: string) =>
-  new OrgDb(openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT), {
-    orgId,
-    actor: "clock",
-  });
+const standing = ({ client }: Env, orgId: string) => new OrgDb(client, { orgId, actor: "clock" });
 
 export type Wanted = {
   /** The configuration that the caller goes by. */

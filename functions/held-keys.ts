@@ -1,4 +1,3 @@
-import { openClient } from "../db/client.ts";
 import { OrgDb } from "../db/org.ts";
 import { findSigningKey } from "../db/signing-keys.ts";
 import type { HeldKey } from "../handlers/api.ts";
@@ -10,8 +9,7 @@ export type PrivateHalf = { pem: string };
 
 /** A key that an org's integration names, opened to sign one assertion. Throws `VendorFailure`. */
 export async function openHeldKey(env: Env, orgId: string, kid: string): Promise<HeldKey> {
-  const { DATABASE_URL, DATABASE_ENDPOINT } = env.settings;
-  const db = new OrgDb(openClient(DATABASE_URL, DATABASE_ENDPOINT), { orgId, actor: "system" });
+  const db = new OrgDb(env.client, { orgId, actor: "system" });
   const [[key]] = await db.run(findSigningKey(db, kid)).catch((cause: unknown) => {
     // A database that is away says nothing about the vendor or the credentials.
     throw new Problem("unavailable", "The database does not answer", { retryAfter: 5, cause });

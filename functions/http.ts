@@ -1,8 +1,7 @@
-import { type Hook, OpenAPIHono } from "@hono/zod-openapi";
+import { type Hook, OpenAPIHono, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { HTTPException } from "hono/http-exception";
 import { routePath } from "hono/route";
-import type * as z from "zod";
 
 import type { OrgDb } from "../db/org.ts";
 import {
@@ -166,3 +165,31 @@ export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { "application/json": { schema } },
   description,
 });
+
+/** For a route's `request`: a JSON body that must be there. */
+export const jsonBody = <T extends z.ZodType>(schema: T) => ({
+  body: { content: { "application/json": { schema } }, required: true as const },
+});
+
+export const ById = z.object({ id: z.uuid() });
+
+/** The answer of a route that lists; `page()` makes it. */
+export const pageOf = <T extends z.ZodType>(row: T) =>
+  z.object({
+    success: z.literal(true),
+    data: z.array(row),
+    count: z.number().int(),
+    next_cursor: z.string().nullable(),
+  });
+
+/** A page of rows of which one more than `limit` was asked for, to see whether there are more. */
+export function page<T>(rows: readonly T[], limit: number, cursorOf: (last: T) => string) {
+  const data = rows.slice(0, limit);
+  const last = rows.length > limit ? data.at(-1) : undefined;
+  return {
+    success: true as const,
+    data,
+    count: data.length,
+    next_cursor: last ? cursorOf(last) : null,
+  };
+}

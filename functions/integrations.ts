@@ -1,5 +1,6 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
+import { base64ToString, stringToBase64 } from "uint8array-extras";
 
 import { logActivity } from "../db/activity.ts";
 import { getGrant, type Grant } from "../db/grants.ts";
@@ -22,7 +23,7 @@ import { forget } from "./calls.ts";
 import { nextCheck, outcomeOf, probe, type Probe } from "./checks.ts";
 import { configure, openValues, webhookUrl } from "./credentials.ts";
 import { grantView } from "./grant-view.ts";
-import { type AppEnv, json, newApp } from "./http.ts";
+import { type AppEnv, ById, json, jsonBody, newApp, page, pageOf } from "./http.ts";
 import { revoke } from "./oauth.ts";
 import {
   IntegrationRow,
@@ -33,7 +34,6 @@ import {
 } from "./present.ts";
 import { cards, mustLoadVendor } from "./vendors.ts";
 
-const Id = z.object({ id: z.uuid() });
 const Flag = z
   .enum(["true", "false", "1", "0"])
   .transform((value) => value === "true" || value === "1");
@@ -84,9 +84,6 @@ const Answer = z.object({
   }),
   message: z.string().optional(),
 });
-const body = <T extends z.ZodType>(schema: T) => ({
-  body: { content: { "application/json": { schema } }, required: true as const },
-});
 
 const list = createRoute({
   method: "get",
@@ -97,13 +94,7 @@ const list = createRoute({
   request: { query: ListQuery },
   responses: {
     200: json(
-      z.object({
-        success: z.literal(true),
-        data: z.array(IntegrationRow),
-        count: z.number().int(),
-        summary: Summary,
-        next_cursor: z.string().nullable(),
-      }),
+      pageOf(IntegrationRow).extend({ summary: Summary }),
       "The org's integrations, oldest first",
     ),
   },
@@ -114,7 +105,7 @@ const create = createRoute({
   operationId: "createIntegration",
   summary: "Create an integration",
   ...guarded("integrations:write"),
-  request: body(CreateBody),
+  request: jsonBody(CreateBody),
   responses: { 201: json(Answer, "Created; with `enabled` it is tested at once") },
 });
 const read = createRoute({
@@ -123,7 +114,7 @@ const read = createRoute({
   operationId: "readIntegration",
   summary: "Read an integration",
   ...guarded("integrations:read"),
-  request: { params: Id },
+  request: { params: ById },
   responses: { 200: json(Answer, "The integration; its ETag serves as If-Match") },
 });
 const update = createRoute({
@@ -133,9 +124,9 @@ const update = createRoute({
   summary: "Change an integration (what is left out stays)",
   ...guarded("integrations:write"),
   request: {
-    params: Id,
+    params: ById,
     headers: z.object({ "if-match": z.string().optional() }),
-    ...body(UpdateBody),
+    ...jsonBody(UpdateBody),
   },
   responses: { 200: json(Answer, "Changed") },
 });
@@ -145,7 +136,7 @@ const remove = createRoute({
   operationId: "deleteIntegration",
   summary: "Delete an integration",
   ...guarded("integrations:write"),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({
@@ -167,7 +158,7 @@ const toggle = createRoute({
   operationId: "toggleIntegration",
   summary: "Switch an integration on or off; switching on tests it",
   ...guarded("integrations:write"),
-  request: { params: Id, ...body(z.strictObject({ org_id: OrgId, enabled: z.boolean() })) },
+  request: { params: ById, ...jsonBody(z.strictObject({ org_id: OrgId, enabled: z.boolean() })) },
   responses: { 200: json(Answer, "Switched") },
 });
 
@@ -191,14 +182,14 @@ const withTest = (result: Probe | undefined) =>
 
 /** `createdAt|id` of a page's last row, in base64url. */
 const encodeCursor = (row: Integration) =>
-  btoa(`${row.createdAt.toISOString()}|${row.id}`).replaceAll("+", "-").replaceAll("/", "_");
+  stringToBase64(`${row.createdAt.toISOString()}|${row.id}`, { urlSafe: true });
 function decodeCursor(cursor: string) {
   const refuse = () =>
     new Problem("invalid_request", undefined, {
       errors: [{ path: "cursor", message: "Not a cursor of ours" }],
     });
   try {
-    const [time = "", id = ""] = atob(cursor.replaceAll("-", "+").replaceAll("_", "/")).split("|");
+    const [time = "", id = ""] = base64ToString(cursor).split("|");
     const createdAt = new Date(time);
     if (Number.isNaN(createdAt.getTime()) || !z.uuid().safeParse(id).success) throw refuse();
     return { createdAt, id };
@@ -243,21 +234,12 @@ export const integrationRoutes = newApp()
       }),
       summarizeIntegrations(db),
     );
-    const page = rows.slice(0, query.limit);
-    const last = rows.length > page.length ? page.at(-1) : undefined;
+    const found = page(rows, query.limit, encodeCursor);
     const data = await Promise.all(
-      page.map(async (row) => present(c, await mustLoadVendor(row.vendorId), row)),
+      found.data.map(async (row) => present(c, await mustLoadVendor(row.vendorId), row)),
     );
-    return c.json(
-      {
-        success: true as const,
-        data,
-        count: data.length,
-        summary: summary ?? { total: 0, enabled: 0, active: 0, errors: 0, inactive: 0 },
-        next_cursor: last ? encodeCursor(last) : null,
-      },
-      200,
-    );
+    const none = { total: 0, enabled: 0, active: 0, errors: 0, inactive: 0 };
+    return c.json({ ...found, data, summary: summary ?? none }, 200);
   })
   .openapi(create, async (c) => {
     const { db } = c.var;

@@ -1,3 +1,4 @@
+import { base64ToUint8Array, uint8ArrayToBase64 } from "uint8array-extras";
 import * as z from "zod";
 
 import { signAws } from "../handlers/sigv4.ts";
@@ -8,8 +9,6 @@ type Fetch = (request: Request) => Promise<Response>;
 
 const timeoutMs = 5_000;
 const encoder = new TextEncoder();
-const toBase64 = (bytes: Uint8Array) => btoa(String.fromCharCode(...bytes));
-const fromBase64 = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 
 async function ask<S extends z.ZodType>(
   name: string,
@@ -66,7 +65,7 @@ export function awsKeyRing(settings: Settings, wire: Fetch = (request) => fetch(
         "Encrypt",
         {
           KeyId: kek.slice("kms:".length),
-          Plaintext: toBase64(dataKey),
+          Plaintext: uint8ArrayToBase64(dataKey),
           EncryptionContext: context(kek, aad),
         },
         z.object({ CiphertextBlob: z.base64() }),
@@ -83,7 +82,7 @@ export function awsKeyRing(settings: Settings, wire: Fetch = (request) => fetch(
         },
         z.object({ Plaintext: z.base64() }),
       );
-      return fromBase64(Plaintext);
+      return base64ToUint8Array(Plaintext);
     },
   };
 }
@@ -129,11 +128,15 @@ export function vaultKeyRing(
       wire,
     );
   };
-  const associated = (kek: string, aad: string) => toBase64(encoder.encode(`${kek}|${aad}`));
+  const associated = (kek: string, aad: string) =>
+    uint8ArrayToBase64(encoder.encode(`${kek}|${aad}`));
   return {
     current: `vault:${vault.VAULT_TRANSIT_MOUNT}/${vault.VAULT_TRANSIT_KEY}`,
     async wrap(kek, dataKey, aad) {
-      const body = { plaintext: toBase64(dataKey), associated_data: associated(kek, aad) };
+      const body = {
+        plaintext: uint8ArrayToBase64(dataKey),
+        associated_data: associated(kek, aad),
+      };
       const { data } = await call(
         "encrypt",
         kek,
@@ -150,7 +153,7 @@ export function vaultKeyRing(
         body,
         z.object({ data: z.object({ plaintext: z.base64() }) }),
       );
-      return fromBase64(data.plaintext);
+      return base64ToUint8Array(data.plaintext);
     },
   };
 }

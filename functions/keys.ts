@@ -1,10 +1,11 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { uint8ArrayToBase64 } from "uint8array-extras";
 
 import { logActivity } from "../db/activity.ts";
 import { addKey, type KeyRow, listKeys, revokeKey } from "../db/keys.ts";
 import { Problem } from "../problem.ts";
 import { guarded, hashKey, type Permission, permissions } from "./access.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, jsonBody, newApp } from "./http.ts";
 
 const scopes = Object.keys(permissions) as [Permission, ...Permission[]];
 const Scope = z.enum(scopes);
@@ -29,7 +30,6 @@ const NewKey = z.strictObject({
     .refine((chosen) => new Set(chosen).size === chosen.length, "Each scope once"),
   expires_in_days: z.number().int().min(1).max(366).default(90),
 });
-const Id = z.object({ id: z.uuid() });
 
 const list = createRoute({
   method: "get",
@@ -55,7 +55,7 @@ const create = createRoute({
   operationId: "createKey",
   summary: "Make an API key",
   ...guarded("keys:write"),
-  request: { body: { content: { "application/json": { schema: NewKey } }, required: true } },
+  request: jsonBody(NewKey),
   responses: {
     201: json(
       z.object({
@@ -73,7 +73,7 @@ const revoke = createRoute({
   operationId: "revokeKey",
   summary: "Revoke an API key: it works for not one request more",
   ...guarded("keys:write"),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({
@@ -116,8 +116,7 @@ function permissionsOf(chosen: readonly Permission[]) {
 /** `ehr_` and 256 random bits. */
 function newKey(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(32));
-  const text = btoa(String.fromCharCode(...bytes));
-  return `ehr_${text.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "")}`;
+  return `ehr_${uint8ArrayToBase64(bytes, { urlSafe: true })}`;
 }
 
 export const keyRoutes = newApp()

@@ -1,9 +1,9 @@
 import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 import { getCookie, setCookie } from "hono/cookie";
+import { uint8ArrayToBase64 } from "uint8array-extras";
 
 import { logActivity } from "../db/activity.ts";
-import { openClient } from "../db/client.ts";
 import { addState, getGrant, removeGrant, replaceGrant, takeState } from "../db/grants.ts";
 import { getIntegration, type Integration } from "../db/integrations.ts";
 import { OrgDb, runSystem } from "../db/org.ts";
@@ -34,7 +34,7 @@ import {
   scopesOf,
   tokenSet,
 } from "./grants.ts";
-import { type AppEnv, json, newApp, toProblem } from "./http.ts";
+import { type AppEnv, ById, json, newApp, toProblem } from "./http.ts";
 import { mustLoadVendor } from "./vendors.ts";
 
 const stateLivesSeconds = 600;
@@ -43,7 +43,6 @@ const patienceMs = 5_000;
 const permission = "integrations:write";
 
 const OrgId = z.union([z.uuid(), z.literal("")]).optional();
-const Id = z.object({ id: z.uuid() });
 
 const start = createRoute({
   method: "post",
@@ -52,7 +51,7 @@ const start = createRoute({
   summary: "Begin to connect an integration by a sign-in at its vendor",
   ...guarded(permission),
   request: {
-    params: Id,
+    params: ById,
     body: {
       content: {
         "application/json": {
@@ -81,7 +80,7 @@ const disconnect = createRoute({
   operationId: "disconnect",
   summary: "Revoke the sign-in at the vendor and forget it",
   ...guarded(permission),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({
@@ -98,13 +97,8 @@ const disconnect = createRoute({
   },
 });
 
-const randomText = () => {
-  const bytes = crypto.getRandomValues(new Uint8Array(32));
-  return btoa(String.fromCharCode(...bytes))
-    .replaceAll("+", "-")
-    .replaceAll("/", "_")
-    .replaceAll("=", "");
-};
+const randomText = () =>
+  uint8ArrayToBase64(crypto.getRandomValues(new Uint8Array(32)), { urlSafe: true });
 
 /** Browsers take a `__Host-` cookie only over https, for this host alone. */
 const browserCookie = ({ PUBLIC_URL }: Settings) =>
@@ -208,8 +202,7 @@ function back(
 async function openAs(c: C, state: State): Promise<OrgDb | undefined> {
   const { session: sessionToken } = (await readCredential(c)) ?? {};
   if (!sessionToken) return undefined;
-  const { DATABASE_URL, DATABASE_ENDPOINT } = c.env.settings;
-  const db = new OrgDb(openClient(DATABASE_URL, DATABASE_ENDPOINT), {
+  const db = new OrgDb(c.env.client, {
     sessionToken,
     orgId: state.org_id,
     roles: permissions[permission],
@@ -231,8 +224,7 @@ async function finish(c: C): Promise<Response> {
   const { settings } = c.env;
   const parameters = new URL(c.req.url).searchParams;
   const given = parameters.get("state") ?? "";
-  const client = openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT);
-  const [[taken] = []] = await runSystem(client, takeState(await sha256Hex(given)));
+  const [[taken] = []] = await runSystem(c.env.client, takeState(await sha256Hex(given)));
   const state = taken as State | undefined;
   if (!state) return back(c, "/integrations/", { oauth_error: "state" });
   const cookie = getCookie(c, browserCookie(settings)) ?? "";

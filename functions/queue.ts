@@ -1,6 +1,5 @@
 import type { MessageBatch } from "@cloudflare/workers-types";
 
-import { openClient } from "../db/client.ts";
 import { getIntegration } from "../db/integrations.ts";
 import { OrgDb } from "../db/org.ts";
 import { check, eachLimited } from "./checks.ts";
@@ -8,11 +7,8 @@ import { wake } from "./destination-object.ts";
 import type { CheckMessage, DeliveryMessage, Env, EventMessage } from "./env.ts";
 import { processEvents } from "./forwarding.ts";
 
-const standing = (env: Env, orgId: string, actor: string) =>
-  new OrgDb(openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT), {
-    orgId,
-    actor,
-  });
+const standing = ({ client }: Env, orgId: string, actor: string) =>
+  new OrgDb(client, { orgId, actor });
 
 /** A queue that is not ours is a deployment mistake: it throws, so that the messages stay. */
 export async function handleQueue(batch: MessageBatch, env: Env): Promise<void> {

@@ -1,4 +1,5 @@
 import { Webhook } from "standardwebhooks";
+import { uint8ArrayToBase64 } from "uint8array-extras";
 
 import type { Destination } from "../db/destinations.ts";
 import { parseRetryAfter } from "../handlers/failure.ts";
@@ -53,10 +54,8 @@ const timeoutMs = 30_000;
 const straight = (request: Request) => fetch(request);
 const resolve = dnsOverHttps(straight);
 
-export const newSecret = () => {
-  const bytes = crypto.getRandomValues(new Uint8Array(32));
-  return `whsec_${btoa(String.fromCharCode(...bytes))}`;
-};
+export const newSecret = () =>
+  `whsec_${uint8ArrayToBase64(crypto.getRandomValues(new Uint8Array(32)))}`;
 
 /** The secrets that a delivery at `now` is signed with: the current one, and those still in overlap. */
 export const signingSecrets = ({ secret, previous }: Sealed, now: number): string[] => [

@@ -2,7 +2,6 @@ import { createRoute, z } from "@hono/zod-openapi";
 import { calculateJwkThumbprint, exportJWK, exportPKCS8, generateKeyPair } from "jose";
 
 import { logActivity } from "../db/activity.ts";
-import { openClient } from "../db/client.ts";
 import { OrgDb } from "../db/org.ts";
 import {
   addSigningKey,
@@ -18,7 +17,7 @@ import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import type { Env, Settings } from "./env.ts";
 import type { PrivateHalf } from "./held-keys.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, newApp } from "./http.ts";
 
 const algorithms = ["RS384", "ES384"] as const;
 /** In use at a time; more are of no use, and each is shown to everybody. */
@@ -37,7 +36,6 @@ const Key = z
     retired_at: z.iso.datetime().nullable(),
   })
   .openapi("SigningKey");
-const Id = z.object({ id: z.uuid() });
 const Answer = z.object({
   success: z.literal(true),
   data: Key.extend({ jwks_url: z.url() }),
@@ -84,7 +82,7 @@ const retire = createRoute({
   operationId: "retireSigningKey",
   summary: "Retire a key: it signs no more, and leaves the JWK Set a day later",
   ...guarded("signing-keys:write"),
-  request: { params: Id },
+  request: { params: ById },
   responses: { 200: json(Answer, "Retired; the private half is erased") },
 });
 
@@ -199,9 +197,8 @@ const byPath = createRoute({
   responses: published,
 });
 
-async function keySet({ settings }: Env, orgId: string) {
-  const { DATABASE_URL, DATABASE_ENDPOINT } = settings;
-  const db = new OrgDb(openClient(DATABASE_URL, DATABASE_ENDPOINT), { orgId, actor: "public" });
+async function keySet({ client }: Env, orgId: string) {
+  const db = new OrgDb(client, { orgId, actor: "public" });
   const [rows] = await db.run(publishedKeys(db));
   return { keys: rows.map((row) => row.public_jwk) };
 }

@@ -1,4 +1,5 @@
 import { createRoute, z } from "@hono/zod-openapi";
+import { uint8ArrayToHex } from "uint8array-extras";
 
 import { type ActivityType, logActivity } from "../db/activity.ts";
 import {
@@ -12,7 +13,7 @@ import {
 import type { OrgDb } from "../db/org.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, jsonBody, newApp } from "./http.ts";
 import { discover, ProviderRefused, txtRecords } from "./oidc.ts";
 import { callbackAddress } from "./sso-sign-in.ts";
 
@@ -58,7 +59,6 @@ const Answer = z.object({
   data: Provider,
   message: z.string().optional(),
 });
-const Id = z.object({ id: z.uuid() });
 
 const list = createRoute({
   method: "get",
@@ -79,7 +79,7 @@ const create = createRoute({
   operationId: "addIdentityProvider",
   summary: "Let people of a domain sign in at your own OpenID provider",
   ...guarded("sso:write"),
-  request: { body: { content: { "application/json": { schema: NewProvider } }, required: true } },
+  request: jsonBody(NewProvider),
   responses: { 201: json(Answer, "Added; nobody can use it before the domain is verified") },
 });
 const verify = createRoute({
@@ -88,7 +88,7 @@ const verify = createRoute({
   operationId: "verifyIdentityProvider",
   summary: "Look for the TXT record that proves the domain",
   ...guarded("sso:write"),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({ success: z.boolean(), data: Provider, message: z.string() }),
@@ -102,7 +102,7 @@ const remove = createRoute({
   operationId: "removeIdentityProvider",
   summary: "Remove an OpenID provider: nobody signs in through it any more",
   ...guarded("sso:write"),
-  request: { params: Id },
+  request: { params: ById },
   responses: {
     200: json(
       z.object({
@@ -141,10 +141,7 @@ const log = (db: OrgDb, activityType: ActivityType, row: { id: string; domain: s
     details: { provider_id: row.id, domain: row.domain },
   });
 
-const newToken = () =>
-  [...crypto.getRandomValues(new Uint8Array(16))]
-    .map((byte) => byte.toString(16).padStart(2, "0"))
-    .join("");
+const newToken = () => uint8ArrayToHex(crypto.getRandomValues(new Uint8Array(16)));
 
 export const ssoRoutes = newApp()
   .openapi(list, async (c) => {

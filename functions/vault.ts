@@ -1,3 +1,5 @@
+import { base64ToUint8Array, uint8ArrayToBase64 } from "uint8array-extras";
+
 import type { Envelope } from "../db/schema.ts";
 
 /**
@@ -16,13 +18,6 @@ export type KeyRing = {
 export type Owner = { orgId: string; id: string };
 
 const encode = (text: string) => new TextEncoder().encode(text);
-const toBase64 = (bytes: Uint8Array) => {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 0x8000)
-    text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-  return btoa(text);
-};
-const fromBase64 = (text: string) => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
 
 const importKey = (raw: Uint8Array<ArrayBuffer>) =>
   crypto.subtle.importKey("raw", raw, "AES-GCM", false, ["encrypt", "decrypt"]);
@@ -64,7 +59,7 @@ export function secretKeyRing(secrets: Readonly<Record<string, unknown>>): KeyRi
     let promise = imported.get(name);
     if (!promise) {
       promise = Promise.resolve(typeof secret === "string" ? secret : secret.get()).then((text) =>
-        importKey(fromBase64(text)),
+        importKey(base64ToUint8Array(text)),
       );
       imported.set(name, promise);
       // A store that did not answer is asked again.
@@ -76,10 +71,10 @@ export function secretKeyRing(secrets: Readonly<Record<string, unknown>>): KeyRi
     current,
     async wrap(kek, dataKey, aad) {
       const { iv, ct } = await encrypt(await key(kek), dataKey, `${kek}|${aad}`);
-      return toBase64(new Uint8Array([...iv, ...ct]));
+      return uint8ArrayToBase64(new Uint8Array([...iv, ...ct]));
     },
     async unwrap(kek, wrapped, aad) {
-      const bytes = fromBase64(wrapped);
+      const bytes = base64ToUint8Array(wrapped);
       return decrypt(await key(kek), bytes.slice(0, 12), bytes.slice(12), `${kek}|${aad}`);
     },
   };
@@ -99,7 +94,14 @@ export function openVault(ring: KeyRing) {
       const plain = encode(JSON.stringify(value));
       const { iv, ct } = await encrypt(await importKey(dataKey), plain, aad(owner, version));
       const dk = await ring.wrap(ring.current, dataKey, aad(owner, version));
-      return { v: 1, kek: ring.current, dk, dv: version, iv: toBase64(iv), ct: toBase64(ct) };
+      return {
+        v: 1,
+        kek: ring.current,
+        dk,
+        dv: version,
+        iv: uint8ArrayToBase64(iv),
+        ct: uint8ArrayToBase64(ct),
+      };
     },
 
     /** Throws when the envelope was altered or belongs to another owner. */
@@ -108,8 +110,8 @@ export function openVault(ring: KeyRing) {
       const key = await importKey(dataKey);
       const plain = await decrypt(
         key,
-        fromBase64(envelope.iv),
-        fromBase64(envelope.ct),
+        base64ToUint8Array(envelope.iv),
+        base64ToUint8Array(envelope.ct),
         aad(owner, envelope.dv),
       );
       return JSON.parse(new TextDecoder().decode(plain)) as T;

@@ -4,7 +4,7 @@ import { getIntegration } from "../db/integrations.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { openValues, webhookUrl } from "./credentials.ts";
-import { json, newApp } from "./http.ts";
+import { ById, json, newApp } from "./http.ts";
 import { mustLoadVendor } from "./vendors.ts";
 
 const Sent = z.array(z.object({ status: z.number().int(), body: z.string() }));
@@ -17,7 +17,7 @@ const test = createRoute({
   summary: "Development only: the simulated vendor sends a signed event",
   ...guarded("integrations:test"),
   request: {
-    params: z.object({ id: z.uuid() }),
+    params: ById,
     body: {
       required: true,
       content: {

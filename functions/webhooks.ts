@@ -1,8 +1,8 @@
 import { bodyLimit } from "hono/body-limit";
+import { uint8ArrayToBase64 } from "uint8array-extras";
 import * as z from "zod";
 
 import { logActivity } from "../db/activity.ts";
-import { openClient } from "../db/client.ts";
 import { addEvent } from "../db/events.ts";
 import { findIntegration, type Integration } from "../db/integrations.ts";
 import { OrgDb, runSystem } from "../db/org.ts";
@@ -34,8 +34,7 @@ const keptHeaders = [
 async function find(env: Env, vendorId: string, id: string) {
   const known = recall(id);
   if (known) return known.row.vendorId === vendorId ? known : undefined;
-  const client = openClient(env.settings.DATABASE_URL, env.settings.DATABASE_ENDPOINT);
-  const [rows] = await runSystem(client, findIntegration(id));
+  const [rows] = await runSystem(env.client, findIntegration(id));
   const row = rows?.[0] && integrationFromRow(rows[0]);
   if (row?.vendorId !== vendorId) return undefined;
   return { row, values: await openIntegration(env, row) };
@@ -144,7 +143,7 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
     headers: c.req.raw.headers,
     body: new Uint8Array(await c.req.arrayBuffer()),
   };
-  const db = new OrgDb(openClient(c.env.settings.DATABASE_URL, c.env.settings.DATABASE_ENDPOINT), {
+  const db = new OrgDb(c.env.client, {
     orgId: row.orgId,
     actor: "vendor",
     ip: clientIp(c),
@@ -169,7 +168,7 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
       return value === null ? [] : [[name, value.slice(0, 500)]];
     }),
   );
-  const payload: StoredPayload = { body: base64(incoming.body), ...keptQuery(search) };
+  const payload: StoredPayload = { body: uint8ArrayToBase64(incoming.body), ...keptQuery(search) };
   const statements = await Promise.all(
     events.map(async (event: WebhookEvent, index) => {
       const eventId = crypto.randomUUID();
@@ -209,10 +208,3 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
     });
   return webhooks.reply?.() ?? c.json({ received: true });
 });
-
-function base64(bytes: Uint8Array): string {
-  let text = "";
-  for (let i = 0; i < bytes.length; i += 0x8000)
-    text += String.fromCharCode(...bytes.subarray(i, i + 0x8000));
-  return btoa(text);
-}

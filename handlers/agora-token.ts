@@ -1,3 +1,5 @@
+import { uint8ArrayToBase64 } from "uint8array-extras";
+
 import { bytesOf } from "./signature.ts";
 
 export type AgoraKeys = { appId: string; appCertificate: string };
@@ -64,7 +66,7 @@ export async function accessToken(keys: AgoraKeys, grant: AgoraGrant): Promise<s
   );
   const key = await hmac(salt, await hmac(issuedAt, keys.appCertificate));
   const signed = bytesOf(prefixed(await hmac(key, content)), content);
-  return `007${btoa(String.fromCharCode(...(await deflate(signed))))}`;
+  return `007${uint8ArrayToBase64(await deflate(signed))}`;
 }
 
 export async function joinToken(

@@ -1,15 +1,9 @@
+import { base64ToUint8Array } from "uint8array-extras";
 import * as z from "zod";
 
 import { VendorFailure } from "../problem.ts";
 import type { Api } from "./api.ts";
-import {
-  bytesOfBase64,
-  chooseModel,
-  Model,
-  oneRecording,
-  Recording,
-  recording,
-} from "./capabilities.ts";
+import { chooseModel, Model, oneRecording, Recording, recording } from "./capabilities.ts";
 import { defineVendor, operation, type WebhookEvent } from "./define.ts";
 import { mask, password, select, type Step, text, type Values } from "./fields.ts";
 import { header, type Incoming, jsonOf, sharedSecret } from "./signature.ts";
@@ -132,7 +126,7 @@ const slow = { timeoutMs: 120_000 };
 
 async function upload(api: Api, audio: string) {
   const { upload_url } = await api.post("/v2/upload", z.object({ upload_url: z.string() }), {
-    body: bytesOfBase64(audio),
+    body: base64ToUint8Array(audio),
     headers: { "content-type": "application/octet-stream" },
     ...slow,
   });

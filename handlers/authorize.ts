@@ -1,3 +1,5 @@
+import { stringToBase64, uint8ArrayToBase64 } from "uint8array-extras";
+
 import { VendorFailure } from "../problem.ts";
 import type { Api, Auth, HeldKey } from "./api.ts";
 import {
@@ -39,8 +41,6 @@ type Means = {
 };
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const base64 = (bytes: Uint8Array) =>
-  btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
 
 async function signJwt({ token }: Extract<Auth, { kind: "signed_jwt" }>, nowMs: number) {
   try {
@@ -83,7 +83,7 @@ export function authorizer(means: Means): Authorizer {
   const keyOfToken = () =>
     (key ??= crypto.subtle
       .digest("SHA-256", utf8(JSON.stringify(identity())))
-      .then((hash) => base64(new Uint8Array(hash))));
+      .then((hash) => uint8ArrayToBase64(hash)));
 
   return {
     async authorize() {
@@ -93,7 +93,7 @@ export function authorizer(means: Means): Authorizer {
         case "aws_sigv4":
           return { headers: {} };
         case "basic": {
-          const pair = base64(utf8(`${auth.user}:${auth.password}`));
+          const pair = stringToBase64(`${auth.user}:${auth.password}`);
           return { headers: { authorization: `Basic ${pair}` } };
         }
         case "bearer":

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 
 import { listVendors } from "../scripts/gen-registry.ts";
 import { runOperation } from "./api.ts";
-import { bytesOfBase64, type CapabilityName } from "./capabilities.ts";
+import { type CapabilityName } from "./capabilities.ts";
 import { type AnyVendor, exampleValues } from "./define.ts";
 
 const needModel: ReadonlySet<CapabilityName | undefined> = new Set([
@@ -59,9 +59,4 @@ describe.each(operations)("$id $name", ({ id, vendor, name, operation }) => {
 
 test("four vendors at least take part in this", () => {
   expect(new Set(operations.map(({ id }) => id)).size).toBeGreaterThanOrEqual(4);
-});
-
-test("base64 becomes its bytes", () => {
-  const bytes = new Uint8Array(256).map((_, index) => index);
-  expect(bytesOfBase64(Buffer.from(bytes).toString("base64"))).toEqual(bytes);
 });

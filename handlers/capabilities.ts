@@ -102,9 +102,6 @@ export const oneRecording: [(given: Given) => boolean, { path: string[]; message
   { path: ["audio"], message: "Give either `audio` or `url`" },
 ];
 
-export const bytesOfBase64 = (text: string): Uint8Array<ArrayBuffer> =>
-  Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
-
 /**
  * Vendor-neutral operations: what each takes and answers. A vendor's operation that names one must
  * accept these params and answer at least this result; `operation()` checks it by type.

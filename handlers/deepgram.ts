@@ -1,7 +1,8 @@
+import { base64ToUint8Array } from "uint8array-extras";
 import * as z from "zod";
 
 import { type VendorCause, VendorFailure } from "../problem.ts";
-import { bytesOfBase64, chooseModel, Model, oneRecording, recording } from "./capabilities.ts";
+import { chooseModel, Model, oneRecording, recording } from "./capabilities.ts";
 import { confirmCallback, findRequest, Projects, readEvents } from "./deepgram-webhooks.ts";
 import { defineVendor, operation } from "./define.ts";
 import { checkbox, password, select, type Step, text, type Values } from "./fields.ts";
@@ -264,7 +265,7 @@ export const vendor = defineVendor({
           ...(audio === undefined
             ? { json: { url } }
             : {
-                body: bytesOfBase64(audio),
+                body: base64ToUint8Array(audio),
                 headers: { "content-type": "application/octet-stream" },
               }),
           ...slow,

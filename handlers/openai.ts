@@ -1,7 +1,8 @@
+import { base64ToUint8Array } from "uint8array-extras";
 import * as z from "zod";
 
 import { VendorFailure } from "../problem.ts";
-import { bytesOfBase64, chooseModel, Model as ModelId, Recording } from "./capabilities.ts";
+import { chooseModel, Model as ModelId, Recording } from "./capabilities.ts";
 import { defineVendor, operation } from "./define.ts";
 import { password, select, type Step, text, type Values } from "./fields.ts";
 import { type Incoming, jsonOf, standardWebhooks } from "./signature.ts";
@@ -413,7 +414,7 @@ export const vendor = defineVendor({
       async run(api, { model, audio, fileName, language, prompt }, { defaultAudioModel }: Config) {
         const body = new FormData();
         body.set("model", chooseModel(model, defaultAudioModel, "Default transcription model"));
-        body.set("file", new File([bytesOfBase64(audio)], fileName));
+        body.set("file", new File([base64ToUint8Array(audio)], fileName));
         body.set("response_format", "json");
         if (language) body.set("language", language);
         if (prompt) body.set("prompt", prompt);

@@ -1,3 +1,5 @@
+import { base64ToUint8Array, uint8ArrayToBase64 } from "uint8array-extras";
+
 import { bytesOf } from "./signature.ts";
 
 /*
@@ -20,15 +22,13 @@ export async function sealSpeech(speech: Speech, authToken: string): Promise<str
   const text = bytesOf(JSON.stringify([speech.say, speech.language ?? ""]));
   const sealed = await crypto.subtle.encrypt({ name: algorithm, iv }, key, text);
   const bytes = bytesOf(iv, new Uint8Array(sealed));
-  const base64 = btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-  return base64.replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+  return uint8ArrayToBase64(bytes, { urlSafe: true });
 }
 
 /** Undefined for anything that `sealSpeech` did not make with the same token. */
 export async function openSpeech(sealed: string, authToken: string): Promise<Speech | undefined> {
   try {
-    const binary = atob(sealed.replaceAll("-", "+").replaceAll("_", "/"));
-    const bytes = Uint8Array.from(binary, (character) => character.charCodeAt(0));
+    const bytes = base64ToUint8Array(sealed);
     const [iv, text] = [bytes.slice(0, ivBytes), bytes.slice(ivBytes)];
     const key = await keyOf(authToken);
     const opened = await crypto.subtle.decrypt({ name: algorithm, iv }, key, text);

@@ -1,3 +1,4 @@
+import { uint8ArrayToBase64 } from "uint8array-extras";
 import * as z from "zod";
 
 import { VendorFailure } from "../problem.ts";
@@ -320,14 +321,6 @@ async function ask(api: Api, method: string, params: Params) {
   return api.send(method, path, call);
 }
 
-/** In pieces, since a function takes only so many arguments. */
-function base64Of(bytes: Uint8Array) {
-  let binary = "";
-  for (let at = 0; at < bytes.length; at += 8192)
-    binary += String.fromCharCode(...bytes.subarray(at, at + 8192));
-  return btoa(binary);
-}
-
 async function answerOf(response: Response): Promise<z.input<typeof Answer>> {
   const { status, headers } = response;
   const type = headers.get("content-type") ?? undefined;
@@ -340,7 +333,7 @@ async function answerOf(response: Response): Promise<z.input<typeof Answer>> {
   };
   if (bytes.length === 0) return known;
   if (type && !/json|^text\/|xml|x-www-form-urlencoded/i.test(type))
-    return { ...known, base64: base64Of(bytes) };
+    return { ...known, base64: uint8ArrayToBase64(bytes) };
   const written = new TextDecoder().decode(bytes);
   return {
     ...known,

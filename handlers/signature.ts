@@ -1,4 +1,5 @@
 import { errors, jwtVerify, type JWTPayload } from "jose";
+import { uint8ArrayToBase64, uint8ArrayToHex } from "uint8array-extras";
 
 export type Verdict =
   | { ok: true }
@@ -103,9 +104,6 @@ export const formOf = (incoming: Incoming): URLSearchParams =>
   // The parser drops one leading "?": give it its own, or it takes one that is part of a name.
   new URLSearchParams(`?${lenient.decode(incoming.body)}`);
 
-const hexOf = (bytes: Bytes) => Array.from(bytes, (b) => b.toString(16).padStart(2, "0")).join("");
-const base64Of = (bytes: Bytes) => btoa(String.fromCharCode(...bytes));
-
 function fromHex(text: string): Bytes | undefined {
   if (!/^(?:[0-9a-f]{2})+$/.test(text)) return undefined;
   return Uint8Array.from({ length: text.length / 2 }, (_, i) =>
@@ -128,8 +126,10 @@ const digest = async (hash: Hash, message: Message) =>
   new Uint8Array(await crypto.subtle.digest(hash, bytesOf(message)));
 
 /** Lower-case hex SHA-256. */
-export const sha256Hex = async (message: Message) => hexOf(await digest("SHA-256", message));
-export const sha256Base64 = async (message: Message) => base64Of(await digest("SHA-256", message));
+export const sha256Hex = async (message: Message) =>
+  uint8ArrayToHex(await digest("SHA-256", message));
+export const sha256Base64 = async (message: Message) =>
+  uint8ArrayToBase64(await digest("SHA-256", message));
 
 const importHmac = (secret: Bytes, hash: Hash) =>
   crypto.subtle.importKey("raw", secret, { name: "HMAC", hash }, false, ["sign", "verify"]);
@@ -141,9 +141,9 @@ async function mac(secret: string, message: Message, hash: Hash): Promise<Bytes>
 
 /** For answers to a handshake; a signature is checked with `hmac`, never by comparing this. */
 export const hmacHex = async (secret: string, message: Message, hash: Hash = "SHA-256") =>
-  hexOf(await mac(secret, message, hash));
+  uint8ArrayToHex(await mac(secret, message, hash));
 export const hmacBase64 = async (secret: string, message: Message, hash: Hash = "SHA-256") =>
-  base64Of(await mac(secret, message, hash));
+  uint8ArrayToBase64(await mac(secret, message, hash));
 
 function equalBytes(a: Bytes, b: Bytes): boolean {
   let difference = a.length ^ b.length;

@@ -1,3 +1,5 @@
+import { uint8ArrayToHex } from "uint8array-extras";
+
 type Keys = { accessKeyId: string; secretAccessKey: string; sessionToken?: string | undefined };
 
 export type Unsigned = {
@@ -8,11 +10,9 @@ export type Unsigned = {
 };
 
 const utf8 = (text: string) => new TextEncoder().encode(text);
-const hex = (bytes: ArrayBuffer) =>
-  Array.from(new Uint8Array(bytes), (byte) => byte.toString(16).padStart(2, "0")).join("");
 
 async function sha256(content: string | Uint8Array<ArrayBuffer>) {
-  return hex(
+  return uint8ArrayToHex(
     await crypto.subtle.digest("SHA-256", typeof content === "string" ? utf8(content) : content),
   );
 }
@@ -93,7 +93,7 @@ export async function signAws(
   const text = ["AWS4-HMAC-SHA256", time, scope, await sha256(request)].join("\n");
   let key: BufferSource = utf8(`AWS4${secretAccessKey}`);
   for (const part of [date, region, service, "aws4_request"]) key = await hmac(key, part);
-  const signature = hex(await hmac(key, text));
+  const signature = uint8ArrayToHex(await hmac(key, text));
   signed.set(
     "authorization",
     `AWS4-HMAC-SHA256 Credential=${accessKeyId}/${scope}, SignedHeaders=${names}, Signature=${signature}`,
