@@ -5,6 +5,7 @@ const once = [
   "envelope",
   "excerpt",
   "limits",
+  "refresh",
   "retries",
   "rotation",
   "tenancy",
@@ -20,6 +21,7 @@ const api = (engine: string, exclude: readonly string[] = []) => ({
     include: ["functions/**/*.test.ts"],
     exclude: exclude.map((name) => `functions/${name}.test.ts`),
     globalSetup: ["scripts/world-setup.ts"],
+    setupFiles: ["scripts/recording.ts"],
     testTimeout: 60_000,
     hookTimeout: 120_000,
   },
@@ -45,6 +47,7 @@ export default defineConfig({
         test: {
           name: "browser",
           include: ["site/e2e/**/*.test.ts"],
+          setupFiles: ["scripts/recording.ts"],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
