@@ -9,6 +9,7 @@ import {
 } from "../db/grants.ts";
 import { getIntegration, type Integration, recordCheck } from "../db/integrations.ts";
 import { OrgDb } from "../db/org.ts";
+import { requireAlgorithm } from "../handlers/authorize.ts";
 import type { AnyVendor } from "../handlers/define.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import {
@@ -79,8 +80,11 @@ export async function clientOf(
   orgId: string,
   auth: AuthorizationCode,
 ): Promise<AuthorizationCode> {
-  const kid = auth.signing?.heldKey;
-  return kid === undefined ? auth : { ...auth, signing: await openHeldKey(env, orgId, kid) };
+  const { heldKey: kid, onlyAlgorithm } = auth.signing ?? {};
+  if (kid === undefined) return auth;
+  const signing = await openHeldKey(env, orgId, kid);
+  requireAlgorithm(signing, onlyAlgorithm);
+  return { ...auth, signing };
 }
 
 /** A server that is slow to answer a refresh may have rotated the token: it is given more time. */

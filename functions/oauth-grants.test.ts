@@ -1,8 +1,14 @@
 import { describe, expect, test } from "vitest";
 
+import { call, newOrg } from "../scripts/world.ts";
+import { athenaFhirOnly } from "../simulator/athenahealth.ts";
+import { ecwKeys, ecwPerson } from "../simulator/eclinicalworks.ts";
 import { epicSecret } from "../simulator/epic.ts";
+import { known } from "../simulator/fhir/records.ts";
+import { oracleSecret } from "../simulator/oracle-health.ts";
 import { slackApp } from "../simulator/slack.ts";
 import { stripePlatform } from "../simulator/stripe.ts";
+import { veradigmSecret } from "../simulator/veradigm.ts";
 import {
   code,
   activityOf,
@@ -10,6 +16,7 @@ import {
   decide,
   fault,
   grantOf,
+  newPerson,
   rest,
   rowOf,
   run,
@@ -136,35 +143,119 @@ describe("a vendor of its own kind", () => {
     expect(reply.body.data).toMatchObject({ revocation: "revoked" });
   });
 
-  test("Epic: addresses that its FHIR server names, and what the person may see", async () => {
-    const { person, id } = await setUp({
-      vendor_id: "epic",
-      enabled: true,
-      credentials: {
-        ...epicSecret,
-        signIn: "user",
-        userScopes: "openid offline_access user/Patient.read user/Observation.rs",
-      },
-    });
-    const { url } = await start(person, id);
-    expect(new URL(url).pathname).toBe("/fhir.epic.com/interconnect-fhir-oauth/oauth2/authorize");
-    expect(Object.fromEntries(new URL(url).searchParams)).toMatchObject({
+  const byPerson = {
+    signIn: "user",
+    userScopes: "openid offline_access user/Patient.read user/Observation.rs",
+  };
+  const oracleTenant = "ec2458f2-1e24-41c8-b71b-0e701af7583d";
+  const ecwPlace = {
+    authorize: "oauthserver.eclinicalworks.com/oauth/oauth2/authorize",
+    aud: "https://fhir4.eclinicalworks.com/fhir/r4/FEIGCD",
+    revocation: "unsupported",
+  };
+  const { privateKey, kid } = ecwKeys.rs384;
+  test.each([
+    {
+      vendor: "epic",
+      proof: epicSecret,
+      authorize: "fhir.epic.com/interconnect-fhir-oauth/oauth2/authorize",
       aud: "https://fhir.epic.com/interconnect-fhir-oauth/api/FHIR/R4",
-      code_challenge_method: "S256",
-      scope: "openid offline_access user/Patient.read user/Observation.rs",
+      revocation: "revoked",
+    },
+    {
+      vendor: "oracle-health",
+      proof: { ...oracleSecret, tenantId: oracleTenant },
+      authorize: `authorization.cerner.com/tenants/${oracleTenant}/protocols/oauth2/profiles/smart-v1/personas/provider/authorize`,
+      aud: `https://fhir-ehr-code.cerner.com/r4/${oracleTenant}`,
+      revocation: "revoked",
+    },
+    {
+      vendor: "athenahealth",
+      proof: { ...athenaFhirOnly, practiceId: "195900" },
+      authorize: "api.preview.platform.athenahealth.com/oauth2/v1/authorize",
+      aud: "https://api.preview.platform.athenahealth.com/fhir/r4",
+      revocation: "revoked",
+    },
+    {
+      vendor: "veradigm",
+      proof: veradigmSecret,
+      authorize:
+        "fhir.fhirpoint.open.allscripts.com/fhirroute/authorizationV2/CP00101/connect/authorize",
+      aud: "https://fhir.fhirpoint.open.allscripts.com/fhirroute/fhir/CP00101",
+      revocation: "unsupported",
+    },
+    { vendor: "eclinicalworks", proof: { ...ecwPerson, practiceCode: "FEIGCD" }, ...ecwPlace },
+    {
+      vendor: "eclinicalworks",
+      proof: { clientId: ecwPerson.clientId, practiceCode: "FEIGCD", privateKey, keyId: kid },
+      ...ecwPlace,
+    },
+  ])(
+    "$vendor: addresses that its FHIR server names, and what the person may see",
+    async ({ vendor, proof, authorize, aud, revocation }) => {
+      const { person, id } = await setUp({
+        vendor_id: vendor,
+        enabled: true,
+        credentials: { ...proof, ...byPerson },
+      });
+      const { url } = await start(person, id);
+      expect(new URL(url).pathname).toBe(`/${authorize}`);
+      expect(Object.fromEntries(new URL(url).searchParams)).toMatchObject({
+        aud,
+        code_challenge_method: "S256",
+        scope: byPerson.userScopes,
+      });
+      await person.visit((await decide(url)).href);
+      expect(rowOf(await person.call("GET", `/api/integrations/${id}`))).toMatchObject({
+        health_status: "active",
+        grant: { status: "connected", missing: [] },
+      });
+      const read = (operation: string, params: object) =>
+        person.call("POST", `/api/integrations/${id}/execute`, { operation, params });
+      expect((await read("searchPatients", { family: "Lopez" })).status).toBe(200);
+      const patient = vendor === "athenahealth" ? "a-195900.E-1" : known.patient;
+      const beyond = await read("searchConditions", { patient });
+      expect(beyond.body).toMatchObject({ cause: "forbidden" });
+      const reply = await person.call("POST", `/api/integrations/${id}/oauth/disconnect`);
+      expect(reply.body.data).toMatchObject({ revocation });
+    },
+  );
+
+  const heldApp = async (algorithm: string) => {
+    const org = await newOrg(world);
+    const person = await newPerson(org.orgId);
+    const made = await org.call("POST", "/api/signing-keys", { algorithm });
+    const { kid: signingKeyId, jwks_url: jwksUrl } = made.body.data as Record<string, string>;
+    const clientId = crypto.randomUUID();
+    await call(`${world.simulatorUrl}/fhir4.eclinicalworks.com/simulated-portal/apps`, "POST", {
+      clientId,
+      jwksUrl,
+      scopes: [],
     });
-    await person.visit((await decide(url)).href);
-    expect(rowOf(await person.call("GET", `/api/integrations/${id}`))).toMatchObject({
-      health_status: "active",
-      grant: { status: "connected", missing: [] },
+    const added = await org.call("POST", "/api/integrations", {
+      vendor_id: "eclinicalworks",
+      enabled: true,
+      credentials: { clientId, signingKeyId, practiceCode: "FEIGCD", ...byPerson },
     });
-    const read = (operation: string, params: object) =>
-      person.call("POST", `/api/integrations/${id}/execute`, { operation, params });
-    expect((await read("searchPatients", { family: "Lopez" })).status).toBe(200);
-    const beyond = await read("searchResources", { type: "Condition", query: {} });
-    expect(beyond.body).toMatchObject({ cause: "forbidden" });
-    const reply = await person.call("POST", `/api/integrations/${id}/oauth/disconnect`);
-    expect(reply.body.data).toMatchObject({ revocation: "revoked" });
+    expect(added.status, JSON.stringify(added.body)).toBe(201);
+    return { person, id: rowOf(added).id };
+  };
+
+  test("a key that we hold proves the app that a person lets in", async () => {
+    const { person, id } = await heldApp("RS384");
+    await connect(person, id);
+    const found = await person.call("POST", `/api/integrations/${id}/execute`, {
+      operation: "searchPatients",
+      params: { family: "Lopez" },
+    });
+    expect(found.status, JSON.stringify(found.body)).toBe(200);
+  });
+
+  test("a key of a kind that the vendor does not take is refused before anybody signs in", async () => {
+    const { person, id } = await heldApp("ES384");
+    const reply = await person.call("POST", `/api/integrations/${id}/oauth/start`);
+    expect(reply.body).toMatchObject({ cause: "invalid_request", success: false });
+    expect(reply.body["error"]).toMatch(/RS384 only/);
   });
 
   test("Stripe: a platform that an account lets act, and lets go", async () => {

@@ -344,6 +344,8 @@ export const oauthRoutes = newApp()
       });
     const vendor = await mustLoadVendor(row.vendorId);
     const code = await mustBeCode(c.env, vendor, row);
+    // A key that is gone, or of another kind, is told of before anybody signs in.
+    await clientOf(c.env, orgId, code.auth);
     const auth = await locateCode(code.auth, code.baseUrl, outletOf(c.env, vendor));
     const state = randomText();
     const redirectUri = redirectUriOf(settings);

@@ -47,7 +47,7 @@ export type Auth =
       /** A key that we hold for the org, by its kid: it signs instead of `privateKey`, by its own algorithm. */
       heldKey?: string | undefined;
       /** Where the vendor takes no other. */
-      onlyAlgorithm?: "RS384" | "ES384";
+      onlyAlgorithm?: "RS384" | "ES384" | undefined;
       scope: string;
     }
   | {
@@ -72,6 +72,7 @@ export type Auth =
         algorithm: "RS384" | "ES384";
         /** As `heldKey` above: the caller puts the key in its place. */
         heldKey?: string | undefined;
+        onlyAlgorithm?: "RS384" | "ES384" | undefined;
       };
       scopes: readonly string[];
       /** RFC 6749 says a space; Slack uses a comma. */

@@ -9,13 +9,22 @@ import { defineVendor, type FailedReply, type Failure } from "./define.ts";
 import { exportOperations, resourceOperations } from "./fhir-exchange.ts";
 import { chartOperations, patientOperations } from "./fhir-operations.ts";
 import { fhirFailure, fhirJson, type FhirServer } from "./fhir.ts";
-import { password, select, text } from "./fields.ts";
+import { password, text } from "./fields.ts";
 import {
+  bySecret,
+  secretField,
+  signInChoice,
+  signInFields,
+  smartApp,
+  systemScopesField,
+} from "./smart-sign-in.ts";
+import {
+  algorithmField,
+  formerFields,
   heldKey,
   keyFields,
   ownKey,
   readScopes,
-  smartAuth,
   testPatients,
   toNextMinute,
   tokenUrlField,
@@ -51,7 +60,8 @@ const readable = [
   "Location",
 ];
 const ownScope = "athena/service/Athenanet.MDP.*";
-const mayUseOwn = (scopes: string) => scopes.split(" ").some((each) => each.startsWith("athena/"));
+const defaultScopes = `${ownScope} ${readScopes(readable)}`;
+const mayUseOwn = (scopes = "") => scopes.split(" ").some((each) => each.startsWith("athena/"));
 
 const Refusal = z.object({
   error: z.string(),
@@ -110,7 +120,7 @@ export const vendor = defineVendor({
       id: "credentials",
       title: "API credentials",
       description:
-        "From your app in the developer portal, with 2-legged OAuth. The preview sandbox and production have an app each, with credentials of its own.",
+        "From your app in the developer portal, with 2-legged OAuth, or 3-legged where a person signs in: FHIR only, without scheduling, registration and feeds. The preview sandbox and production have an app each, with credentials of its own.",
       fields: {
         practiceId: text({
           label: "Practice ID",
@@ -121,6 +131,7 @@ export const vendor = defineVendor({
           message: "A practice ID is a number",
           example: "195900",
         }),
+        ...signInChoice(),
         clientId: text({
           label: "Client ID",
           help: "Developer portal, your app, Credentials.",
@@ -129,43 +140,31 @@ export const vendor = defineVendor({
           message: "Invalid client ID format: at least 10 letters, digits, - and _",
           example: "0oa0example0client0id",
         }),
-        clientSecret: password({
-          label: "Client secret",
+        ...secretField({
           help: "Beside the client ID; shown once when the app is made.",
           helpUrl: "https://docs.athenahealth.com/api/guides/token-endpoint",
-          example: "example-client-secret",
         }),
         ...keyFields({
           register: "your app, Credentials (JWKS, or JWKS URL)",
           registerUrl: "https://docs.athenahealth.com/api/guides/token-endpoint",
           kinds: "RSA, or EC P-384",
         }),
+        ...signInFields({ vendor: "athenahealth", readable }),
       },
-      oneOf: [{ label: "Client secret", fields: ["clientSecret"] }, ownKey, heldKey],
+      oneOf: [bySecret, ownKey, heldKey],
     },
     {
       id: "configuration",
       title: "Configuration",
       fields: {
-        scopes: text({
-          label: "Scopes",
+        scopes: systemScopesField({
           help: "Separated by spaces: athena/service/Athenanet.MDP.* for scheduling, registration and feeds, system/… for FHIR. Each must be granted to the app.",
           helpUrl: "https://docs.athenahealth.com/api/guides/token-endpoint",
           pattern: "^(?:athena|system)/\\S+( (?:athena|system)/\\S+)*$",
-          message: "List scopes such as system/Patient.read, separated by spaces",
-          default: `${ownScope} ${readScopes(readable)}`,
+          default: defaultScopes,
           example: `${ownScope} system/Patient.read`,
         }),
-        algorithm: select({
-          label: "Signature algorithm",
-          help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key of your own.",
-          options: [
-            { value: "RS384", label: "RS384 (RSA)" },
-            { value: "ES384", label: "ES384 (EC P-384)" },
-          ],
-          default: "RS384",
-          example: "RS384",
-        }),
+        algorithm: algorithmField(),
         tokenUrl: tokenUrlField("https://api.preview.platform.athenahealth.com/oauth2/v1/token"),
       },
     },
@@ -186,16 +185,8 @@ export const vendor = defineVendor({
       },
     },
   ],
-  formerly: {
-    fhirBaseUrl: "api_endpoint",
-    redirectUri: null,
-    organizationId: null,
-    enablePatientData: null,
-    enableEncounters: null,
-    enableObservations: null,
-    enableMedications: null,
-  },
-  auth: smartAuth,
+  formerly: formerFields,
+  auth: (values) => smartApp(values, defaultScopes),
   headers: () => ({ accept: fhirJson }),
   failure: readFailure,
   async test(api, values) {

@@ -56,10 +56,13 @@ async function withHeldKey(auth: BackendServices, fetchKey: Means["heldKey"]) {
   if (!fetchKey)
     throw new VendorFailure("credentials_rejected", "No signing keys are held for this call");
   const held = await fetchKey(auth.heldKey);
-  const { onlyAlgorithm: only } = auth;
+  requireAlgorithm(held, auth.onlyAlgorithm);
+  return { ...auth, ...held };
+}
+
+export function requireAlgorithm(held: HeldKey, only: HeldKey["algorithm"] | undefined) {
   if (only && held.algorithm !== only)
     throw new VendorFailure("invalid_request", `This vendor takes keys for ${only} only`);
-  return { ...auth, ...held };
 }
 
 /** Turns credentials into the headers of a request; `query` and `aws_sigv4` act on the request itself. */

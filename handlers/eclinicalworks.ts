@@ -13,12 +13,19 @@ import { chartOperations, patientOperations } from "./fhir-operations.ts";
 import { fhirFailure, fhirJson, type FhirServer } from "./fhir.ts";
 import { select, text } from "./fields.ts";
 import {
-  heldKey,
+  byPerson,
+  bySystem,
+  keyOrSecret,
+  secretField,
+  signInChoice,
+  signInFields,
+  smartApp,
+  systemScopesField,
+} from "./smart-sign-in.ts";
+import {
+  formerFields,
   keyFields,
-  ownKey,
   readScopes,
-  smartAuth,
-  systemScopes,
   testPatientField,
   testPatients,
   toNextMinute,
@@ -142,7 +149,7 @@ export const vendor = defineVendor({
       id: "credentials",
       title: "API credentials",
       description:
-        "From your backend app at the eClinicalWorks developer portal. Each practice must enable the app for itself.",
+        "From your app at the eClinicalWorks developer portal: a backend app, or a provider app where a person signs in. Each practice must enable the app for itself.",
       fields: {
         practiceCode: text({
           label: "Practice code",
@@ -154,9 +161,10 @@ export const vendor = defineVendor({
           message: "A practice code has six capital letters or digits",
           example: "FEIGCD",
         }),
+        ...signInChoice(),
         clientId: text({
           label: "Client ID",
-          help: "Developer portal, your backend app.",
+          help: "Developer portal, your backend app; or your provider app, where a person signs in.",
           helpUrl:
             "https://fhir.eclinicalworks.com/ecwopendev/documentation/getting-started/backend/authentication",
           pattern: "^[A-Za-z0-9_.-]{8,}$",
@@ -165,13 +173,20 @@ export const vendor = defineVendor({
         }),
         ...keyFields({
           register:
-            "the JWKS URL of your backend app (eClinicalWorks must also allow our host to be asked)",
+            "the JWKS URL of your app (eClinicalWorks must also allow our host to be asked)",
           registerUrl:
             "https://fhir.eclinicalworks.com/ecwopendev/documentation/getting-started/backend/authentication",
           kinds: "RSA only, for RS384",
         }),
+        ...secretField({
+          help: "Of a provider app that was registered with a secret instead of a JWKS URL.",
+          helpUrl:
+            "https://fhir.eclinicalworks.com/ecwopendev/documentation/getting-started/provider/standalone-symmetric",
+          dependsOn: byPerson,
+        }),
+        ...signInFields({ vendor: "eClinicalWorks", readable }),
       },
-      oneOf: [ownKey, heldKey],
+      oneOf: keyOrSecret,
     },
     {
       id: "configuration",
@@ -186,15 +201,13 @@ export const vendor = defineVendor({
             { value: "patient", label: "Single patients: search and read charts" },
             { value: "bulk", label: "Bulk: export groups" },
           ],
+          dependsOn: bySystem,
           default: "patient",
           example: "patient",
         }),
-        scopes: text({
-          label: "Scopes",
+        scopes: systemScopesField({
           help: "Separated by spaces; each must be enabled for the app, and by the practice.",
           helpUrl: "https://fhir.eclinicalworks.com/ecwopendev/documentation",
-          pattern: systemScopes,
-          message: "List scopes such as system/Patient.read, separated by spaces",
           default: readScopes(readable),
           example: "system/Patient.read system/Condition.read",
         }),
@@ -206,19 +219,9 @@ export const vendor = defineVendor({
       },
     },
   ],
-  formerly: {
-    fhirBaseUrl: "api_endpoint",
-    redirectUri: null,
-    organizationId: null,
-    enablePatientData: null,
-    enableEncounters: null,
-    enableObservations: null,
-    enableMedications: null,
-  },
-  auth: ({ use, scopes, ...keys }) => ({
-    ...smartAuth({ ...keys, scopes: scopesFor(use, scopes) }),
-    onlyAlgorithm: "RS384",
-  }),
+  formerly: formerFields,
+  auth: ({ use, scopes = readScopes(readable), ...app }) =>
+    smartApp({ ...app, scopes: scopesFor(use, scopes), onlyAlgorithm: "RS384" }),
   headers: () => ({ accept: fhirJson }),
   failure: readFailure,
   async test(api, { practiceCode, testPatientId, use }) {

@@ -8,15 +8,20 @@ import {
 } from "./fhir-exchange.ts";
 import { appointmentOperations, chartOperations, patientOperations } from "./fhir-operations.ts";
 import { fhirFailure, fhirJson } from "./fhir.ts";
-import { password, select, text } from "./fields.ts";
-import { bySystem, signInChoice, signInFields, smartSignIn } from "./smart-sign-in.ts";
+import { text } from "./fields.ts";
 import {
-  heldKey,
+  keyOrSecret,
+  secretField,
+  signInChoice,
+  signInFields,
+  smartApp,
+  systemScopesField,
+} from "./smart-sign-in.ts";
+import {
+  algorithmField,
+  formerFields,
   keyFields,
-  ownKey,
   readScopes,
-  smartAuth,
-  systemScopes,
   testPatientField,
   testPatients,
   tokenUrlField,
@@ -66,11 +71,6 @@ const readable = [
   "Binary",
 ];
 
-const userScopes = [
-  "openid fhirUser offline_access",
-  ...readable.map((type) => `user/${type}.read`),
-].join(" ");
-
 export const vendor = defineVendor({
   name: "Epic",
   category: "ehr",
@@ -110,40 +110,25 @@ export const vendor = defineVendor({
           registerUrl: "https://fhir.epic.com/Documentation?docId=oauth2&section=Creating-Key-Pair",
           kinds: "RSA of at least 2048 bits, or EC P-384",
         }),
-        clientSecret: password({
-          label: "Client secret",
+        ...secretField({
           help: "Only for an app that was registered with a secret: My Apps, your app, Client Secret. Backend Systems apps use a key.",
           helpUrl: "https://fhir.epic.com/Developer/Apps",
-          example: "example-client-secret",
         }),
-        ...signInFields("Epic", userScopes),
+        ...signInFields({ vendor: "Epic", readable }),
       },
-      oneOf: [ownKey, heldKey, { label: "Client secret", fields: ["clientSecret"] }],
+      oneOf: keyOrSecret,
     },
     {
       id: "configuration",
       title: "Configuration",
       fields: {
-        scopes: text({
-          label: "Scopes",
+        scopes: systemScopesField({
           help: "Separated by spaces. Each must be among the APIs that your app selected at Epic on FHIR; bulk export needs its four Bulk Data APIs and system/Group.read.",
           helpUrl: "https://fhir.epic.com/Documentation?docId=oauth2&section=Scopes",
-          pattern: systemScopes,
-          message: "List scopes such as system/Patient.read, separated by spaces",
-          dependsOn: bySystem,
           default: readScopes(readable),
           example: "system/Patient.read system/Appointment.read",
         }),
-        algorithm: select({
-          label: "Signature algorithm",
-          help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key of your own.",
-          options: [
-            { value: "RS384", label: "RS384 (RSA)" },
-            { value: "ES384", label: "ES384 (EC P-384)" },
-          ],
-          default: "RS384",
-          example: "RS384",
-        }),
+        algorithm: algorithmField(),
         testPatientId: testPatientField(
           "The sandbox's patients are listed at Epic on FHIR, Sandbox test data.",
           "erXuFYUfucBZaryVksYEcMg3",
@@ -152,19 +137,8 @@ export const vendor = defineVendor({
       },
     },
   ],
-  formerly: {
-    fhirBaseUrl: "api_endpoint",
-    redirectUri: null,
-    organizationId: null,
-    enablePatientData: null,
-    enableEncounters: null,
-    enableObservations: null,
-    enableMedications: null,
-  },
-  auth: (values) =>
-    values.signIn === "user"
-      ? smartSignIn(values)
-      : smartAuth({ ...values, scopes: values.scopes ?? readScopes(readable) }),
+  formerly: formerFields,
+  auth: (values) => smartApp(values, readScopes(readable)),
   headers: () => ({ accept: fhirJson }),
   failure: fhirFailure(codes),
   test: (api, { testPatientId }) => testPatients(api, testPatientId, new URL(api.baseUrl).host),

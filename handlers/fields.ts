@@ -111,7 +111,10 @@ export type Step = {
   title: string;
   description?: string;
   fields: Readonly<Record<string, Field<unknown>>>;
-  /** Exactly one of these groups of fields must be filled; the wizard draws them as a choice. */
+  /**
+   * Exactly one of these groups of fields must be filled; the wizard draws them as a choice. A group
+   * whose fields do not apply is not offered.
+   */
   oneOf?: readonly { label: string; fields: readonly string[] }[];
 };
 
@@ -207,9 +210,12 @@ export function parseFields(
     if (!isUnset(value)) given[key] = value;
   }
   const grouped = new Set<string>();
-  for (const { oneOf } of steps) {
-    if (!oneOf) continue;
-    for (const group of oneOf) for (const key of group.fields) grouped.add(key);
+  for (const { oneOf: groups } of steps) {
+    if (!groups) continue;
+    for (const group of groups) for (const key of group.fields) grouped.add(key);
+    const oneOf = groups.filter((group) =>
+      group.fields.every((key) => fields[key] && applies(fields[key], given)),
+    );
     const started = oneOf.filter((group) => group.fields.some((key) => !isUnset(given[key])));
     const chosen = oneOf.find((group) =>
       group.fields.every((key) => !isUnset(given[key]) || !fields[key]?.required),

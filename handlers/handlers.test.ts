@@ -43,6 +43,11 @@ function variants(vendor: AnyVendor): FieldValues[] {
     }
     return values;
   };
+  /** What a field depends on, as the values that fulfil it. */
+  const demands = (key: string): FieldValues => {
+    const { dependsOn } = fields[key] ?? {};
+    return dependsOn ? { [dependsOn.field]: dependsOn.equals } : {};
+  };
   const notFirst = vendor.steps.flatMap(
     ({ oneOf }) => oneOf?.slice(1).flatMap((group) => group.fields) ?? [],
   );
@@ -50,18 +55,19 @@ function variants(vendor: AnyVendor): FieldValues[] {
     (oneOf ?? []).map((group) => {
       const others = oneOf?.flatMap((other) => other.fields) ?? [];
       const kept = new Set(group.fields);
-      return new Set([
+      const left = new Set([
         ...notFirst.filter((key) => !others.includes(key)),
         ...others.filter((key) => !kept.has(key)),
       ]);
+      return { left, chosen: Object.assign({}, ...group.fields.map(demands)) as FieldValues };
     }),
   );
-  const switches = Object.values(fields).flatMap(({ dependsOn }) =>
-    dependsOn ? [{ [dependsOn.field]: dependsOn.equals }] : [],
-  );
+  const switches = Object.keys(fields)
+    .map(demands)
+    .filter((values) => Object.keys(values).length > 0);
   return [
     exampleValues(vendor),
-    ...choices.map((left) => complete({}, left)),
+    ...choices.map(({ chosen, left }) => complete(chosen, left)),
     ...switches.map((chosen) => complete(chosen, new Set(notFirst))),
   ];
 }

@@ -144,6 +144,17 @@ test("a refresh keeps the refresh token that is not replaced, and tells when it 
   });
 });
 
+test("a grant has ended by invalid_grant, whatever else the vendor means by it", async () => {
+  const wire: Wire = async () => Response.json({ error: "invalid_grant" }, { status: 400 });
+  const another = { cause: "forbidden", code: "invalid_grant" } as const;
+  const outlet = { wire, now: () => 1_000, failure: () => another };
+  const located = await locateCode(plain, fhir, outlet);
+  expect(await failureOf(refreshGrant(located, "r1", outlet))).toMatchObject({
+    failure: "credentials_expired",
+    vendorCode: "invalid_grant",
+  });
+});
+
 const token: Token = { accessToken: "a1", refreshToken: "r1", extra: { account: "acct_1" } };
 
 test("both tokens are revoked", async () => {

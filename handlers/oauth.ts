@@ -239,17 +239,20 @@ function requireTokenUrl(url: string) {
   return url;
 }
 
-const tokenEndpoint = async (tokenUrl: string | undefined, fhirBase: string, outlet: Outlet) =>
-  tokenUrl ? requireTokenUrl(tokenUrl) : (await discoverSmart(fhirBase, outlet)).token_endpoint;
+async function tokenEndpoint(tokenUrl: string | undefined, baseUrl: string, outlet: Outlet) {
+  if (!tokenUrl) return (await discoverSmart(baseUrl, outlet)).token_endpoint;
+  const { origin } = new URL(baseUrl);
+  return requireTokenUrl(tokenUrl.startsWith("/") ? origin + tokenUrl : tokenUrl);
+}
 
-/** Without a token URL of its own, the vendor's is discovered at `fhirBase`. */
+/** Without a token URL of its own, the vendor's is discovered at `baseUrl`. */
 export async function fetchClientCredentials(
   auth: ClientCredentials,
-  fhirBase: string,
+  baseUrl: string,
   outlet: Outlet,
 ): Promise<Token> {
   const { clientId, clientSecret, scope, style, extra } = auth;
-  const tokenUrl = await tokenEndpoint(auth.tokenUrl, fhirBase, outlet);
+  const tokenUrl = await tokenEndpoint(auth.tokenUrl, baseUrl, outlet);
   const now = outlet.now ?? Date.now;
   const parameters: Record<string, string> = { ...(scope && { scope }), ...extra };
   if (style === "json") {
@@ -456,6 +459,13 @@ export type Callback = {
   codeVerifier: string | undefined;
 };
 
+/** What comes of a person's grant ends in `invalid_grant` as the standard says, whatever else a vendor means by it. */
+const ofGrant = (outlet: Outlet): Outlet => ({
+  ...outlet,
+  failure: (reply) =>
+    standardFailure(reply)?.code === "invalid_grant" ? undefined : outlet.failure?.(reply),
+});
+
 /** Checks `state` and `iss` (RFC 9207) of the answer to an authorization, and exchanges its code. */
 export async function exchangeCode(
   auth: LocatedCode,
@@ -476,7 +486,7 @@ export async function exchangeCode(
         answer,
         redirectUri,
         codeVerifier ?? oauth.nopkce,
-        through(outlet),
+        through(ofGrant(outlet)),
       )
       .then((response) => oauth.processAuthorizationCodeResponse(as, client, response)),
   );
@@ -525,7 +535,7 @@ export async function refreshGrant(
   const { client, proof } = codeClient(auth, now());
   const reply = await checked(
     oauth
-      .refreshTokenGrantRequest(as, client, proof, refreshToken, through(outlet))
+      .refreshTokenGrantRequest(as, client, proof, refreshToken, through(ofGrant(outlet)))
       .then((response) => oauth.processRefreshTokenResponse(as, client, response)),
   );
   const token = toToken(reply, undefined, now());

@@ -21,14 +21,20 @@ import {
   paging,
   search,
 } from "./fhir.ts";
-import { password, select, text } from "./fields.ts";
+import { text } from "./fields.ts";
 import {
-  heldKey,
+  keyOrSecret,
+  secretField,
+  signInChoice,
+  signInFields,
+  smartApp,
+  systemScopesField,
+} from "./smart-sign-in.ts";
+import {
+  algorithmField,
+  formerFields,
   keyFields,
-  ownKey,
   readScopes,
-  smartAuth,
-  systemScopes,
   testPatientField,
   testPatients,
   tokenUrlField,
@@ -144,7 +150,7 @@ export const vendor = defineVendor({
       id: "credentials",
       title: "API credentials",
       description:
-        "From your system app in the Oracle Health developer console. The health system must enable it for its tenant before production works.",
+        "From your app in the Oracle Health developer console: type System, or Provider where a person signs in. The health system must enable it for its tenant before production works.",
       fields: {
         tenantId: text({
           label: "Tenant ID",
@@ -155,54 +161,42 @@ export const vendor = defineVendor({
           message: "A tenant ID is a UUID in lower case",
           example: sandboxTenant,
         }),
+        ...signInChoice(),
         clientId: text({
           label: "Client ID",
-          help: "Of an app whose type is System, under My Applications.",
+          help: "Of your app under My Applications: type System, or Provider where a person signs in.",
           helpUrl: "https://www.oracle.com/health/developer/",
           pattern: "^[A-Za-z0-9_-]{10,}$",
           message: "Invalid client ID format: at least 10 letters, digits, - and _",
           example: "10000000-0000-4000-8000-000000000001",
         }),
         ...keyFields({
-          register: "the system account behind your app (JWK Set)",
+          register: "the system account or app (JWK Set)",
           registerUrl:
             "https://docs.oracle.com/en/industries/health/millennium-platform-apis/millennium-authorization-framework/",
           kinds: "RSA, or EC P-384",
         }),
-        clientSecret: password({
-          label: "Client secret",
-          help: "The secret of the system account, where it was registered with one instead of a key.",
+        ...secretField({
+          help: "The secret of the system account or app, where it was registered with one instead of a key.",
           helpUrl:
             "https://docs.oracle.com/en/industries/health/millennium-platform-apis/millennium-authorization-framework/",
-          example: "example-client-secret",
         }),
+        ...signInFields({ vendor: "Oracle Health", readable, access: "online_access" }),
       },
-      oneOf: [ownKey, heldKey, { label: "Client secret", fields: ["clientSecret"] }],
+      oneOf: keyOrSecret,
     },
     {
       id: "configuration",
       title: "Configuration",
       fields: {
-        scopes: text({
-          label: "Scopes",
+        scopes: systemScopesField({
           help: "Separated by spaces, each as it is registered for the app. There is no wildcard, and Binary needs DocumentReference beside it.",
           helpUrl:
             "https://docs.oracle.com/en/industries/health/millennium-platform-apis/millennium-authorization-framework/",
-          pattern: systemScopes,
-          message: "List scopes such as system/Patient.read, separated by spaces",
           default: readScopes(readable),
           example: "system/Patient.read system/Appointment.read",
         }),
-        algorithm: select({
-          label: "Signature algorithm",
-          help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key of your own.",
-          options: [
-            { value: "RS384", label: "RS384 (RSA)" },
-            { value: "ES384", label: "ES384 (EC P-384)" },
-          ],
-          default: "RS384",
-          example: "RS384",
-        }),
+        algorithm: algorithmField(),
         testPatientId: testPatientField(
           "The sandbox's patients can be looked up without sign-in at fhir-open.cerner.com.",
           "12724067",
@@ -211,16 +205,8 @@ export const vendor = defineVendor({
       },
     },
   ],
-  formerly: {
-    fhirBaseUrl: "api_endpoint",
-    redirectUri: null,
-    organizationId: null,
-    enablePatientData: null,
-    enableEncounters: null,
-    enableObservations: null,
-    enableMedications: null,
-  },
-  auth: smartAuth,
+  formerly: formerFields,
+  auth: (values) => smartApp(values, readScopes(readable)),
   headers: () => ({ accept: fhirJson }),
   failure: readFailure,
   async test(api, { testPatientId, tenantId }, environment) {

@@ -1,8 +1,9 @@
-import { oauth, select, text } from "./fields.ts";
+import { oauth, password, select, text } from "./fields.ts";
 import type { AuthorizationCode } from "./oauth.ts";
+import { heldKey, ownKey, smartAuth, type SmartValues, systemScopes } from "./smart.ts";
 
-/** What EHRs have in common where a person signs in instead of a machine: SMART standalone launch. */
-const byPerson = { field: "signIn", equals: "user" } as const;
+/** What EHRs have in common that let a machine sign in or a person, by SMART standalone launch. */
+export const byPerson = { field: "signIn", equals: "user" } as const;
 export const bySystem = { field: "signIn", equals: "system" } as const;
 
 export const signInChoice = () => ({
@@ -19,16 +20,58 @@ export const signInChoice = () => ({
   }),
 });
 
-export const signInFields = (vendor: string, scopes: string) => ({
+type SecretPlace = {
+  help: string;
+  helpUrl: `https://${string}`;
+  dependsOn?: typeof byPerson;
+};
+export const secretField = (place: SecretPlace) => ({
+  clientSecret: password({ ...place, label: "Client secret", example: "example-client-secret" }),
+});
+export const bySecret = { label: "Client secret", fields: ["clientSecret"] } as const;
+export const keyOrSecret = [ownKey, heldKey, bySecret] as const;
+
+type ScopesPlace = {
+  help: string;
+  helpUrl: `https://${string}`;
+  default: string;
+  example: string;
+  pattern?: string;
+};
+export const systemScopesField = ({ pattern = systemScopes, ...place }: ScopesPlace) =>
+  text({
+    ...place,
+    label: "Scopes",
+    pattern,
+    message: "List scopes such as system/Patient.read, separated by spaces",
+    dependsOn: bySystem,
+  });
+
+/** How long a sign-in lasts: until it is revoked, or as long as the person is signed in at the vendor. */
+type Access = "offline_access" | "online_access";
+const lasts: Record<Access, string> = {
+  offline_access:
+    "Without offline_access the sign-in ends when its first token does, usually within the hour.",
+  online_access:
+    "With online_access the sign-in lasts as long as the person's session there; offline_access, which outlasts it, is granted only to some apps.",
+};
+
+type PersonPlace = {
+  vendor: string;
+  /** Types of resources that may be read. */
+  readable: readonly string[];
+  access?: Access;
+};
+export const signInFields = ({ vendor, readable, access = "offline_access" }: PersonPlace) => ({
   userScopes: text({
     label: "Scopes of the person",
-    help: "Separated by spaces. Without offline_access the sign-in ends when its first token does, usually within the hour.",
+    help: `Separated by spaces. ${lasts[access]}`,
     helpUrl: "https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html",
     pattern: "^\\S+( \\S+)*$",
     message: "List scopes such as user/Patient.read, separated by spaces",
     dependsOn: byPerson,
-    default: scopes,
-    example: "openid fhirUser offline_access user/Patient.read",
+    default: ["openid fhirUser", access, ...readable.map((type) => `user/${type}.read`)].join(" "),
+    example: `openid fhirUser ${access} user/Patient.read`,
   }),
   connect: oauth({
     label: `Connect with ${vendor}`,
@@ -37,24 +80,25 @@ export const signInFields = (vendor: string, scopes: string) => ({
   }),
 });
 
-type Values = {
-  clientId: string;
-  clientSecret?: string | undefined;
-  signingKeyId?: string | undefined;
-  privateKey?: string | undefined;
-  keyId?: string | undefined;
-  algorithm?: "RS384" | "ES384" | undefined;
+type Values = SmartValues & {
+  signIn?: "system" | "user" | undefined;
   userScopes?: string | undefined;
-  tokenUrl?: string | undefined;
 };
 
 /** Whichever key there is signs for the client, else its secret is sent. */
-export function smartSignIn(values: Values): AuthorizationCode {
-  const { clientId, clientSecret, signingKeyId: heldKey, keyId, algorithm = "RS384" } = values;
-  const { privateKey = "", userScopes, tokenUrl } = values;
+function personAuth(values: Values): AuthorizationCode {
+  const { clientId, clientSecret, signingKeyId, keyId, onlyAlgorithm } = values;
+  const { privateKey = "", userScopes, tokenUrl, algorithm = "RS384" } = values;
   const scopes = userScopes?.split(" ") ?? [];
   const shared = { kind: "authorization_code", clientId, scopes, tokenUrl, pkce: true } as const;
-  return privateKey || heldKey
-    ? { ...shared, style: "private_key_jwt", signing: { privateKey, keyId, algorithm, heldKey } }
-    : { ...shared, style: clientSecret ? "basic" : "none", clientSecret };
+  if (!privateKey && !signingKeyId)
+    return { ...shared, style: clientSecret ? "basic" : "none", clientSecret };
+  const signing = { privateKey, keyId, algorithm, heldKey: signingKeyId, onlyAlgorithm };
+  return { ...shared, style: "private_key_jwt", signing };
 }
+
+/** Signs in the server or a person, as `signIn` says; a server without scopes of its own asks for `scopes`. */
+export const smartApp = (values: Values, scopes = "") =>
+  values.signIn === "user"
+    ? personAuth(values)
+    : smartAuth({ ...values, scopes: values.scopes ?? scopes });

@@ -2,7 +2,7 @@ import * as z from "zod";
 
 import type { Api, Auth } from "./api.ts";
 import type { Tested } from "./define.ts";
-import { text, textarea, url } from "./fields.ts";
+import { select, text, textarea, url } from "./fields.ts";
 
 /** What vendors of SMART Backend Services have in common: the key's fields, the sign-in and the test. */
 type KeyPlace = {
@@ -75,23 +75,47 @@ export const testPatientField = (help: string, example: string) =>
     example,
   });
 
-type Keys = {
+export const algorithmField = () =>
+  select({
+    label: "Signature algorithm",
+    help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key of your own.",
+    options: [
+      { value: "RS384", label: "RS384 (RSA)" },
+      { value: "ES384", label: "ES384 (EC P-384)" },
+    ],
+    default: "RS384",
+    example: "RS384",
+  });
+
+/** What EHRConnect's earlier web client asked for of every EHR. */
+export const formerFields = {
+  fhirBaseUrl: "api_endpoint",
+  redirectUri: null,
+  organizationId: null,
+  enablePatientData: null,
+  enableEncounters: null,
+  enableObservations: null,
+  enableMedications: null,
+} as const;
+
+export type SmartValues = {
   clientId: string;
   signingKeyId?: string | undefined;
   privateKey?: string | undefined;
   keyId?: string | undefined;
   algorithm?: "RS384" | "ES384" | undefined;
+  onlyAlgorithm?: "RS384" | "ES384" | undefined;
   clientSecret?: string | undefined;
-  scopes: string;
+  scopes?: string | undefined;
   tokenUrl?: string | undefined;
 };
 
 /** Signs an assertion with whichever key there is, else sends the secret. */
 export function smartAuth(
-  values: Keys,
+  values: SmartValues & { scopes: string },
 ): Extract<Auth, { kind: "private_key_jwt" | "client_credentials" }> {
   const { clientId, signingKeyId, privateKey, keyId, clientSecret, tokenUrl } = values;
-  const { scopes: scope, algorithm = "RS384" } = values;
+  const { scopes: scope, algorithm = "RS384", onlyAlgorithm } = values;
   if (clientSecret && !privateKey && !signingKeyId)
     return { kind: "client_credentials", clientId, clientSecret, scope, style: "basic", tokenUrl };
   return {
@@ -101,6 +125,7 @@ export function smartAuth(
     keyId,
     heldKey: signingKeyId,
     algorithm,
+    onlyAlgorithm,
     scope,
     tokenUrl,
   };

@@ -2,14 +2,20 @@ import { defineVendor, type FailedReply, type Failure } from "./define.ts";
 import { exportOperations, resourceOperations } from "./fhir-exchange.ts";
 import { chartOperations, patientOperations } from "./fhir-operations.ts";
 import { fhirFailure, fhirJson, type FhirServer } from "./fhir.ts";
-import { password, select, text } from "./fields.ts";
+import { text } from "./fields.ts";
 import {
-  heldKey,
+  keyOrSecret,
+  secretField,
+  signInChoice,
+  signInFields,
+  smartApp,
+  systemScopesField,
+} from "./smart-sign-in.ts";
+import {
+  algorithmField,
+  formerFields,
   keyFields,
-  ownKey,
   readScopes,
-  smartAuth,
-  systemScopes,
   testPatientField,
   testPatients,
   tokenUrlField,
@@ -62,8 +68,9 @@ export const vendor = defineVendor({
       id: "credentials",
       title: "API credentials",
       description:
-        "From your FHIR application at Veradigm Connect, of app type System. The organization must license the app, and tells you its FHIR address: the API endpoint.",
+        "From your FHIR application at Veradigm Connect, of app type System, or Provider where a person signs in. The organization must license the app, and tells you its FHIR address: the API endpoint.",
       fields: {
+        ...signInChoice(),
         clientId: text({
           label: "Client ID",
           help: "Veradigm Connect, My Dashboard, My FHIR Applications, your application.",
@@ -77,38 +84,25 @@ export const vendor = defineVendor({
           registerUrl: "https://developer.veradigm.com/Fhir/SMARTonFHIR",
           kinds: "RSA, or EC P-384",
         }),
-        clientSecret: password({
-          label: "Client secret",
+        ...secretField({
           help: "Beside the client ID, with the date on which it expires. Bulk export needs a key instead.",
           helpUrl: "https://developer.veradigm.com/Fhir/ProcessOverview",
-          example: "example-client-secret",
         }),
+        ...signInFields({ vendor: "Veradigm", readable }),
       },
-      oneOf: [ownKey, heldKey, { label: "Client secret", fields: ["clientSecret"] }],
+      oneOf: keyOrSecret,
     },
     {
       id: "configuration",
       title: "Configuration",
       fields: {
-        scopes: text({
-          label: "Scopes",
+        scopes: systemScopesField({
           help: "Separated by spaces. Bulk export needs system/Group.read, and the scope of each type that is exported.",
           helpUrl: "https://developer.veradigm.com/Fhir/SMARTonFHIR",
-          pattern: systemScopes,
-          message: "List scopes such as system/Patient.read, separated by spaces",
           default: readScopes(readable),
           example: "system/Patient.read system/Condition.read",
         }),
-        algorithm: select({
-          label: "Signature algorithm",
-          help: "RS384 for an RSA key, ES384 for an EC key. Only used with a private key of your own.",
-          options: [
-            { value: "RS384", label: "RS384 (RSA)" },
-            { value: "ES384", label: "ES384 (EC P-384)" },
-          ],
-          default: "RS384",
-          example: "RS384",
-        }),
+        algorithm: algorithmField(),
         testPatientId: testPatientField(
           "Veradigm names test patients to developers on request.",
           "a1b2c3d4-0001",
@@ -117,16 +111,8 @@ export const vendor = defineVendor({
       },
     },
   ],
-  formerly: {
-    fhirBaseUrl: "api_endpoint",
-    redirectUri: null,
-    organizationId: null,
-    enablePatientData: null,
-    enableEncounters: null,
-    enableObservations: null,
-    enableMedications: null,
-  },
-  auth: smartAuth,
+  formerly: formerFields,
+  auth: (values) => smartApp(values, readScopes(readable)),
   headers: () => ({ accept: fhirJson }),
   failure: readFailure,
   test(api, { testPatientId }) {

@@ -102,7 +102,12 @@ export const simulation = defineSimulation(() => {
     hasTenant: () => true,
     noTenant: () => refuse(403, "forbidden", "The app has no access to this practice"),
     token: "/oauth2/v1/token",
-    tokenUrl: (_tenant, host) => `https://${host}/oauth2/v1/token`,
+    people: {
+      vendor: "athenahealth",
+      authorize: "/oauth2/v1/authorize",
+      revoke: "/oauth2/v1/revoke",
+      issuer: "https://athena.okta.com/oauth2/aus2hff5eqFb7Wqfh297",
+    },
     authorization: { algorithms: ["RS384", "ES384"], refusal, allOrNothing: true },
     clients: [
       { id: credentials.clientId, secret: credentials.clientSecret, keys: [], scopes },
@@ -142,7 +147,7 @@ export const simulation = defineSimulation(() => {
     first(request) {
       const { pathname } = new URL(request.url);
       if (pathname.startsWith("/fhir/r4/Subscription")) {
-        const may = ehr.authorization.grantOf(request)?.scopes ?? [];
+        const may = ehr.scopesOf(request) ?? [];
         const needed = `system/Subscription.${request.method === "GET" ? "read" : "write"}`;
         return may.includes(needed)
           ? subscriptions.handle(request)
@@ -150,9 +155,9 @@ export const simulation = defineSimulation(() => {
       }
       const [, practice] = /^\/v1\/(\d+)\//.exec(pathname) ?? [];
       if (practice === undefined) return undefined;
-      const grant = ehr.authorization.grantOf(request);
-      if (!grant) return unauthorized();
-      if (practice !== practiceId || !grant.scopes.includes(own))
+      const may = ehr.scopesOf(request);
+      if (!may) return unauthorized();
+      if (practice !== practiceId || !may.includes(own))
         return Response.json(
           { error: "The application does not have access to this practice." },
           { status: 403 },

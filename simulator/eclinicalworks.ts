@@ -11,7 +11,7 @@ const practices = ["FEIGCD"];
 /** A practice that has not enabled the app. */
 export const ecwOtherPractice = "ZZZZZZ";
 const facade = "fhir4.eclinicalworks.com";
-const tokenUrl = "https://oauthserver.eclinicalworks.com/oauth/oauth2/token";
+const tokenHost = "oauthserver.eclinicalworks.com";
 
 const readable = [
   "AllergyIntolerance",
@@ -54,6 +54,11 @@ const credentials = {
 /** Apps for single patients: one may read charts, the other patients alone. */
 export const ecwSingle = { clientId: "30000000-0000-4000-8000-000000000002", use: "patient" };
 export const ecwPatientsOnly = { clientId: "30000000-0000-4000-8000-000000000003", use: "patient" };
+/** A provider app, which people let in; it may prove itself by its secret or by its key. */
+export const ecwPerson = {
+  clientId: "30000000-0000-4000-8000-000000000004",
+  clientSecret: "example-client-secret",
+};
 const bulkClients: readonly string[] = [credentials.clientId];
 
 /** The portal's page “Backend authentication”: a scope is refused as invalid_grant. */
@@ -111,7 +116,11 @@ export const simulation = defineSimulation(() => {
     hasTenant: (practice) => practices.includes(practice),
     noTenant: () => refuse(401, "login", "The practice has not enabled this app"),
     token: "/oauth/oauth2/token",
-    tokenUrl: () => tokenUrl,
+    tokenHost,
+    people: {
+      vendor: "eClinicalWorks",
+      authorize: "/oauth/oauth2/authorize",
+    },
     authorization: {
       algorithms: ["RS384"],
       lifetimeSeconds: 300,
@@ -133,6 +142,12 @@ export const simulation = defineSimulation(() => {
         id: ecwPatientsOnly.clientId,
         keys: [ecwKeys.rs384.publicJwk],
         scopes: ["system/Patient.read"],
+      },
+      {
+        id: ecwPerson.clientId,
+        secret: ecwPerson.clientSecret,
+        keys: [ecwKeys.rs384.publicJwk],
+        scopes: [],
       },
     ],
     methods: ["client_secret_basic", "client_secret_post", "private_key_jwt"],
@@ -160,7 +175,7 @@ export const simulation = defineSimulation(() => {
       if (used.requests > mostPerMinute) return new Response(null, { status: 429 });
       const url = new URL(request.url);
       const kickoff = /\/Group\/([^/]+)\/\$export$/.exec(decodeURIComponent(url.pathname));
-      if (!kickoff || !ehr.authorization.grantOf(request)) return undefined;
+      if (!kickoff || !ehr.scopesOf(request)) return undefined;
       // Whoever may not have the group is told nothing more than that.
       if ((await ehr.fhir.versionOf("Group", kickoff[1] ?? "")) === undefined)
         return refuse(401, "login", "The token or the group is not valid");
@@ -171,7 +186,7 @@ export const simulation = defineSimulation(() => {
   });
   const root = "/fhir/r4/FEIGCD";
   return {
-    hosts: [facade, new URL(tokenUrl).host],
+    hosts: [facade, tokenHost],
     app: ehr.app,
     credentials,
     faults: ehr.faults,

@@ -144,8 +144,13 @@ export const simulation = defineSimulation(() => {
     hasTenant: (given) => given === tenant,
     noTenant: () => refuse(403, "forbidden", "Tenant not valid or accessible"),
     token: "/tenants/:tenant/hosts/:host/protocols/oauth2/profiles/smart-v1/token",
-    tokenUrl: (given, host) =>
-      `https://authorization.cerner.com/tenants/${given}/hosts/${host}/protocols/oauth2/profiles/smart-v1/token`,
+    tokenHost: "authorization.cerner.com",
+    people: {
+      vendor: "Oracle Health",
+      authorize: "/tenants/:tenant/protocols/oauth2/profiles/smart-v1/personas/provider/authorize",
+      revoke: "/tenants/:tenant/protocols/oauth2/profiles/smart-v1/token/revoke",
+      issuer: `https://authorization.cerner.com/tenants/${tenant}`,
+    },
     authorization: { algorithms: ["RS384", "ES384"], lifetimeSeconds: 570, refusal },
     clients: [
       {
@@ -197,7 +202,7 @@ export const simulation = defineSimulation(() => {
         return request.headers.has("authorization") || url.searchParams.get("signature") !== "ok"
           ? new Response("Only one auth mechanism allowed", { status: 400 })
           : ehr.fhir.exports.handle(request, "", `${url.pathname.slice(1)}`);
-      if (job !== undefined && type !== undefined && ehr.authorization.grantOf(request))
+      if (job !== undefined && type !== undefined && ehr.scopesOf(request))
         return new Response(null, {
           status: 307,
           headers: { location: `https://${fileHost}/${job}/${type}?signature=ok` },

@@ -73,7 +73,10 @@ export const simulation = defineSimulation(() => {
     hasTenant: (tenant) => tenants.includes(tenant),
     noTenant: () => refuse(403, "forbidden", "The organization has not licensed this application"),
     token: "/fhirroute/authorizationV2/:tenant/connect/token",
-    tokenUrl: (tenant, host) => `https://${host}/fhirroute/authorizationV2/${tenant}/connect/token`,
+    people: {
+      vendor: "Veradigm",
+      authorize: "/fhirroute/authorizationV2/:tenant/connect/authorize",
+    },
     authorization: { algorithms: ["RS384", "ES384"], refusal, allOrNothing: true },
     clients: [
       {

@@ -5,17 +5,27 @@ import { html } from "hono/html";
 import type { LocatedCode } from "../../handlers/oauth.ts";
 import { basicCredentials, bearerToken, type idSequence, isSame, unixNow } from "../define.ts";
 
-type Code = { redirect: string; challenge: string | null; scope: string };
+type Code = { app: string; redirect: string; challenge: string | null; scope: string };
 /** Everything that came of one code. */
-type Family = { scope: string; refreshTokens: Set<string>; accessTokens: Set<string> };
+type Family = {
+  app: string;
+  scope: string;
+  refreshTokens: Set<string>;
+  accessTokens: Set<string>;
+};
 
 export type CodeOptions = {
   /** Asks the person in the browser; without it everybody has already agreed. */
   consent?: { vendor: string };
   accessToken?: () => string;
-  lifetimeSeconds?: number;
+  lifetimeSeconds?: number | undefined;
   /** A refresh token that is used twice ends all that came of its code (RFC 9700 §4.14.2). */
   revokesFamily?: boolean;
+  /** Which apps there are, and which of them proves itself by a request, where it is not the one with the secret. */
+  apps?: {
+    has: (clientId: string) => boolean;
+    prove: (request: Request) => Promise<string | undefined>;
+  };
   /** Of the form that the vendor answers; the standard's members are merged over it. */
   extra?: Readonly<Record<string, unknown>>;
 };
@@ -60,13 +70,30 @@ function consentPage(vendor: string, query: URLSearchParams, separator: string) 
   return new Response(String(page), { headers: { "content-type": "text/html; charset=utf-8" } });
 }
 
+/** Without addresses it is not asked to `serve`, and with `apps` none of its own is needed. */
+type Registration = Omit<LocatedCode, "authorizeUrl" | "tokenUrl" | "clientId"> &
+  Partial<LocatedCode>;
+
 /** An authorization server with rotating refresh tokens (RFC 6749 §4.1, RFC 7636, RFC 7009, RFC 9207). */
 export function newCodes(
-  auth: LocatedCode,
+  auth: Registration,
   ids: ReturnType<typeof idSequence>,
   options: CodeOptions = {},
 ) {
   const { consent, accessToken = () => ids.letters("", 40), lifetimeSeconds = 3600 } = options;
+  const withSecret: NonNullable<CodeOptions["apps"]> = {
+    has: (clientId) => clientId === auth.clientId,
+    async prove(request) {
+      const form = new URLSearchParams(await request.text());
+      const given = basicCredentials(request);
+      const isProved =
+        (given?.user ?? form.get("client_id")) === auth.clientId &&
+        (auth.style === "none" ||
+          isSame(auth.clientSecret, given?.password ?? form.get("client_secret")));
+      return isProved ? auth.clientId : undefined;
+    },
+  };
+  const { apps = withSecret } = options;
   const codes = new Map<string, Code>();
   const families = new Map<string, Family>();
   const accessTokens = new Map<string, { until: number; scope: string }>();
@@ -74,7 +101,8 @@ export function newCodes(
 
   function authorize(query: URLSearchParams): Response {
     const redirect = query.get("redirect_uri");
-    if (query.get("client_id") !== auth.clientId || redirect === null || !URL.canParse(redirect))
+    const app = query.get("client_id") ?? "";
+    if (!apps.has(app) || redirect === null || !URL.canParse(redirect))
       return new Response("unknown client or redirect_uri", { status: 400 });
     const back = new URL(redirect);
     const state = query.get("state");
@@ -91,7 +119,7 @@ export function newCodes(
     else if (decision !== "allow") back.searchParams.set("error", "access_denied");
     else {
       const code = ids.letters("", 32);
-      codes.set(code, { redirect, challenge, scope: query.get("scope") ?? "" });
+      codes.set(code, { app, redirect, challenge, scope: query.get("scope") ?? "" });
       back.searchParams.set("code", code);
     }
     return Response.redirect(back, 302);
@@ -123,13 +151,9 @@ export function newCodes(
   }
 
   async function token(request: Request): Promise<Response> {
+    const app = await apps.prove(request.clone());
+    if (app === undefined) return refuse("invalid_client", 401);
     const form = new URLSearchParams(await request.text());
-    const given = basicCredentials(request);
-    const isClient =
-      (given?.user ?? form.get("client_id")) === auth.clientId &&
-      (auth.style === "none" ||
-        isSame(auth.clientSecret, given?.password ?? form.get("client_secret")));
-    if (!isClient) return refuse("invalid_client", 401);
     if (form.get("grant_type") === "authorization_code") {
       const code = codes.get(form.get("code") ?? "");
       codes.delete(form.get("code") ?? "");
@@ -138,15 +162,16 @@ export function newCodes(
         .digest("base64url");
       const isGood =
         code &&
+        code.app === app &&
         code.redirect === form.get("redirect_uri") &&
         (code.challenge === null || code.challenge === challenge);
       if (!isGood) return refuse("invalid_grant");
-      return grant({ scope: code.scope, refreshTokens: new Set(), accessTokens: new Set() });
+      return grant({ app, scope: code.scope, refreshTokens: new Set(), accessTokens: new Set() });
     }
     if (form.get("grant_type") !== "refresh_token") return refuse("unsupported_grant_type");
     const used = form.get("refresh_token") ?? "";
     const family = families.get(used);
-    if (!family) return refuse("invalid_grant");
+    if (family?.app !== app) return refuse("invalid_grant");
     // Each refresh token works once, so that a lost rotation shows.
     if (!family.refreshTokens.delete(used)) {
       if (options.revokesFamily) end(family);
@@ -175,12 +200,11 @@ export function newCodes(
     async serve(request: Request): Promise<Response | undefined> {
       const url = new URL(request.url);
       const at = url.origin + url.pathname;
-      const bare = (address: string) => address.split("?")[0];
+      const bare = (address: string | undefined) => address?.split("?")[0];
       if (request.method === "GET" && at === bare(auth.authorizeUrl))
         return authorize(url.searchParams);
       if (request.method === "POST" && at === bare(auth.tokenUrl)) return token(request);
-      if (request.method === "POST" && auth.revokeUrl && at === bare(auth.revokeUrl))
-        return revoke(request);
+      if (request.method === "POST" && at === bare(auth.revokeUrl)) return revoke(request);
       return undefined;
     },
     isAllowed: (request: Request) => standing(bearerToken(request)) !== undefined,

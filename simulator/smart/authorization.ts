@@ -167,6 +167,18 @@ export function newAuthorization(
 
   return {
     token,
+    apps: {
+      has: (id: string) => clients.some((client) => client.id === id),
+      /** Who asks, where the proof is good. */
+      async prove(request: Request): Promise<string | undefined> {
+        try {
+          return (await authenticate(request, await readForm(request, takesJson))).id;
+        } catch (error) {
+          if (error instanceof Refused) return undefined;
+          throw error;
+        }
+      },
+    },
     /** What the bearer may do; undefined where there is no valid token. */
     grantOf(request: Request): Grant | undefined {
       const grant = grants.get(bearerToken(request) ?? "");
@@ -205,6 +217,8 @@ function covers(registered: string, wanted: string): boolean {
   );
 }
 
-/** `c`reate, `r`ead, `u`pdate, `d`elete or `s`earch of a resource type. */
+/** `c`reate, `r`ead, `u`pdate, `d`elete or `s`earch of a resource type, for a machine or a person. */
 export const allows = (scopes: readonly string[], type: string, letter: string): boolean =>
-  scopes.some((scope) => covers(scope, `system/${type}.${letter}`));
+  ["system", "user"].some((context) =>
+    scopes.some((scope) => covers(scope, `${context}/${type}.${letter}`)),
+  );

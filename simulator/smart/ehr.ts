@@ -5,7 +5,8 @@ import { idSequence, type Simulation } from "../define.ts";
 import { fhirReply, refuse } from "../fhir/outcome.ts";
 import { known } from "../fhir/records.ts";
 import { type FhirOptions, newFhirServer } from "../fhir/server.ts";
-import { allows, type Client, newAuthorization } from "./authorization.ts";
+import { allows, type Client, newAuthorization, tokenRefusal } from "./authorization.ts";
+import { newPeople } from "./people.ts";
 
 /** An EHR: a FHIR server whose tokens come from the endpoint that its discovery names. */
 export type EhrOptions = {
@@ -16,10 +17,20 @@ export type EhrOptions = {
   base: string;
   hasTenant: (tenant: string) => boolean;
   noTenant: () => Response;
-  /** The path of the token endpoint, which may name the tenant, and its address. */
+  /** The host of the authorization server, where it is not the FHIR server's own. */
+  tokenHost?: string;
+  /** The path of the token endpoint, which may name the tenant and the FHIR server's host. */
   token: string;
-  tokenUrl: (tenant: string, host: string) => string;
   authorization: NonNullable<Parameters<typeof newAuthorization>[2]>;
+  /** Where people sign in. */
+  people: {
+    vendor: string;
+    /** The path, with the tenant as in `base` if it is in there. */
+    authorize: string;
+    /** Where the vendor announces revocation. */
+    revoke?: string;
+    issuer?: string;
+  };
   clients: readonly Client[];
   methods: readonly string[];
   unauthorized: () => Response;
@@ -48,6 +59,25 @@ export function newEhr(options: EhrOptions) {
   const { seed, base, hasTenant, noTenant, unauthorized } = options;
   const ids = idSequence(seed);
   const authorization = newAuthorization(options.clients, ids, options.authorization);
+  const { refusal = tokenRefusal, lifetimeSeconds, algorithms } = options.authorization;
+  const { people: place } = options;
+  const people = newPeople(
+    {
+      vendor: place.vendor,
+      refusal,
+      lifetimeSeconds,
+      issuer: place.issuer,
+    },
+    authorization,
+    ids,
+  );
+  const basePath = new RegExp(`^${base.replace(":tenant", "([^/]+)")}$`);
+  function isFhirBase(address: string) {
+    const found = basePath.exec(URL.parse(address)?.pathname ?? "");
+    return found !== null && hasTenant(found[1] ?? "");
+  }
+  const scopesOf = (request: Request) =>
+    authorization.grantOf(request)?.scopes ?? people.scopesOf(request);
   const fhir = newFhirServer(options.fhir, () => ids.letters("", 22));
 
   const app = new Hono();
@@ -62,17 +92,39 @@ export function newEhr(options: EhrOptions) {
     authorization.register({ id: clientId, keys: [], jwksUrl, scopes });
     return c.json({ registered: clientId }, 201);
   });
-  app.post(options.token, (c) => authorization.token(c.req.raw));
+  app.post(
+    options.token,
+    async (c) => (await people.token(c.req.raw)) ?? authorization.token(c.req.raw),
+  );
+  app.get(place.authorize, (c) => people.authorize(c.req.raw, isFhirBase));
+  if (place.revoke) app.post(place.revoke, (c) => people.revoke(c.req.raw));
   app.get(`${base}/.well-known/smart-configuration`, (c) => {
     const tenant = c.req.param("tenant") ?? "";
     if (!hasTenant(tenant)) return noTenant();
+    const { host } = new URL(c.req.url);
+    const at = (path: string) =>
+      `https://${options.tokenHost ?? host}${path.replace(":tenant", tenant).replace(":host", host)}`;
     return c.json({
-      token_endpoint: options.tokenUrl(tenant, new URL(c.req.url).host),
+      ...(place.issuer && { issuer: place.issuer }),
+      authorization_endpoint: at(place.authorize),
+      token_endpoint: at(options.token),
+      ...(place.revoke && { revocation_endpoint: at(place.revoke) }),
       token_endpoint_auth_methods_supported: options.methods,
-      token_endpoint_auth_signing_alg_values_supported: options.authorization.algorithms,
-      grant_types_supported: ["client_credentials"],
-      scopes_supported: options.fhir.readable.map((type) => `system/${type}.rs`),
-      capabilities: ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
+      token_endpoint_auth_signing_alg_values_supported: algorithms,
+      grant_types_supported: ["authorization_code", "client_credentials"],
+      code_challenge_methods_supported: ["S256"],
+      scopes_supported: options.fhir.readable.flatMap((type) => [
+        `system/${type}.rs`,
+        `user/${type}.rs`,
+      ]),
+      capabilities: [
+        "launch-standalone",
+        "client-confidential-asymmetric",
+        "client-confidential-symmetric",
+        "permission-user",
+        "permission-v1",
+        "permission-v2",
+      ],
     });
   });
   app.get(`${base}/metadata`, () =>
@@ -101,8 +153,8 @@ export function newEhr(options: EhrOptions) {
     }),
   );
   app.all(`${base}/*`, (c) => {
-    const grant = authorization.grantOf(c.req.raw);
-    if (!grant) return unauthorized();
+    const scopes = scopesOf(c.req.raw);
+    if (!scopes) return unauthorized();
     const tenant = c.req.param("tenant") ?? "";
     if (!hasTenant(tenant)) return noTenant();
     const { origin, pathname, searchParams } = new URL(c.req.url);
@@ -111,7 +163,7 @@ export function newEhr(options: EhrOptions) {
     const job = options.bulkPath?.(path, searchParams);
     if (job !== undefined) return fhir.exports.handle(c.req.raw, origin + root, job);
     return fhir.handle(c.req.raw, origin + root, path, (type, letter) =>
-      allows(grant.scopes, type, letter),
+      allows(scopes, type, letter),
     );
   });
 
@@ -119,8 +171,9 @@ export function newEhr(options: EhrOptions) {
     /** Tokens are forgotten, so that a new one helps; at the token endpoint, the client is. */
     expired_credentials(_fault, request) {
       if (request.method === "POST" && new URL(request.url).pathname.endsWith("token"))
-        return options.authorization.refusal?.("invalid_client", "expired") ?? unauthorized();
+        return refusal("invalid_client", "expired");
       authorization.expireTokens();
+      people.expireTokens();
       return unauthorized();
     },
     forbidden: () => refuse(403, "forbidden", "The scope is not sufficient"),
@@ -144,12 +197,13 @@ export function newEhr(options: EhrOptions) {
 
   return {
     app,
-    authorization,
+    scopesOf,
     fhir,
     faults,
     params,
     reset() {
       authorization.reset();
+      people.reset();
       fhir.reset();
       ids.reset();
     },

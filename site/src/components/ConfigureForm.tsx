@@ -109,9 +109,7 @@ export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onC
   /** Nobody has signed in at the vendor yet, so that there is nothing to test before it is saved. */
   const connects =
     row?.grant?.status !== "connected" &&
-    vendor.steps.some((step) =>
-      fieldsShown(step, vendor.steps, values, chosen).some(({ type }) => type === "oauth"),
-    );
+    vendor.steps.some((step) => fieldsShown(step, form).some(({ type }) => type === "oauth"));
   const fingerprint = JSON.stringify(unsaved);
   const result = tested?.of === fingerprint ? tested.result : undefined;
 
@@ -129,9 +127,7 @@ export function ConfigureForm({ vendor, orgId, stored, demo, taken, onSaved, onC
 
   const shownOn = ({ steps, environment: first }: Screen) => [
     ...(first ? ["environment", ...(asksEndpoint ? ["api_endpoint"] : [])] : []),
-    ...steps.flatMap((step) =>
-      fieldsShown(step, vendor.steps, values, chosen).map(({ key }) => key),
-    ),
+    ...steps.flatMap((step) => fieldsShown(step, form).map(({ key }) => key)),
   ];
   function allComplaints(now = form): Complaints {
     const about = asksEndpoint && endpointComplaint(vendor, environment, endpoint);

@@ -1,6 +1,12 @@
 import type { FieldView, StepView, VendorDetail } from "../../../handlers/catalog.ts";
 import type { FieldValue } from "../../../handlers/fields.ts";
-import { type Chosen, type Complaints, type Entered, fieldsShown } from "../lib/configuration.ts";
+import {
+  type Chosen,
+  type Complaints,
+  type Entered,
+  fieldsShown,
+  groupsOffered,
+} from "../lib/configuration.ts";
 import { FieldInput } from "./FieldInput.tsx";
 
 type Props = {
@@ -34,24 +40,26 @@ export function StepFields(props: Props) {
     <>
       {extra && draw(extra)}
       {steps.map((step) => {
-        const shown = fieldsShown(step, vendor.steps, values, chosen);
+        const form = { steps: vendor.steps, values, chosen };
+        const shown = fieldsShown(step, form);
+        const offered = groupsOffered(step, form);
         const grouped = new Set(step.one_of.flatMap((group) => group.fields));
         return (
           <div class="stack fields" key={step.id}>
             {shown.filter(({ key }) => !grouped.has(key)).map(draw)}
-            {step.one_of.length > 1 && (
+            {offered.length > 1 && (
               <fieldset class="field">
                 <legend class="label">How to authenticate</legend>
                 <div class="choice">
-                  {step.one_of.map((group, at) => (
-                    <label key={group.label}>
+                  {offered.map(({ label, at, isChosen }) => (
+                    <label key={label}>
                       <input
                         type="radio"
                         name={`group-${step.id}`}
-                        checked={(chosen[step.id] ?? 0) === at}
+                        checked={isChosen}
                         onChange={() => props.onChoose(step.id, at)}
                       />
-                      <b>{group.label}</b>
+                      <b>{label}</b>
                     </label>
                   ))}
                 </div>

@@ -51,7 +51,7 @@ export function VerifyPanel({ vendor, review, busy, result, outdated }: Props) {
 
 function Review({ environment, endpoint, form }: NonNullable<Props["review"]>) {
   const { steps, values, chosen } = form;
-  const fields = steps.flatMap((step) => fieldsShown(step, steps, values, chosen));
+  const fields = steps.flatMap((step) => fieldsShown(step, { steps, values, chosen }));
   return (
     <dl class="review review-short">
       <div>

@@ -6,6 +6,7 @@ import {
   changedCredentials,
   endpointComplaint,
   fieldsShown,
+  groupsOffered,
   parseForm,
   startingChoices,
   startingValues,
@@ -57,16 +58,49 @@ const keys = (fields: { key: string }[]) => fields.map(({ key }) => key);
 
 describe("the fields shown", () => {
   test("are those of the chosen group", () => {
-    expect(keys(fieldsShown(account, steps, {}, { account: 0 }))).toEqual(["sid", "token"]);
-    expect(keys(fieldsShown(account, steps, {}, { account: 1 }))).toEqual([
+    expect(keys(fieldsShown(account, { steps, values: {}, chosen: { account: 0 } }))).toEqual([
+      "sid",
+      "token",
+    ]);
+    expect(keys(fieldsShown(account, { steps, values: {}, chosen: { account: 1 } }))).toEqual([
       "sid",
       "keyId",
       "keySecret",
     ]);
   });
   test("follow what they depend on", () => {
-    expect(keys(fieldsShown(limits, steps, {}, {}))).toEqual(["custom"]);
-    expect(keys(fieldsShown(limits, steps, { custom: true }, {}))).toEqual(["custom", "size"]);
+    expect(keys(fieldsShown(limits, { steps, values: {}, chosen: {} }))).toEqual(["custom"]);
+    expect(keys(fieldsShown(limits, { steps, values: { custom: true }, chosen: {} }))).toEqual([
+      "custom",
+      "size",
+    ]);
+  });
+  test("leave out a choice whose fields do not apply, and take the first that is left", () => {
+    const byPerson = { field: "custom", equals: true } as const;
+    const step: StepView = {
+      ...account,
+      fields: [
+        ...views({ custom: checkbox({ label: "Custom", help: "", example: false }) }),
+        ...account.fields.map((field) =>
+          field.key === "token" ? { ...field, dependsOn: byPerson } : field,
+        ),
+      ],
+    };
+    const form = (custom: boolean) => ({
+      steps: [step],
+      values: { sid: "AC1", custom, token: "12345678" },
+      chosen: { account: 0 },
+    });
+    const offered = (custom: boolean) =>
+      groupsOffered(step, form(custom)).map(({ label, isChosen }) => [label, isChosen]);
+    expect(offered(true)).toEqual([
+      ["Token", true],
+      ["Key", false],
+    ]);
+    expect(offered(false)).toEqual([["Key", true]]);
+    expect(keys(fieldsShown(step, form(false)))).toEqual(["custom", "sid", "keyId", "keySecret"]);
+    expect(parseForm(form(true)).complaints).toEqual({});
+    expect(Object.keys(parseForm(form(false)).complaints)).toEqual(["keyId", "keySecret"]);
   });
   test("start from what is stored, with the group that holds it chosen", () => {
     const values = startingValues(steps, { sid: "AC1", keySecret: "••••5678" });

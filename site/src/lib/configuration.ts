@@ -35,50 +35,53 @@ export function startingChoices(steps: readonly StepView[], values: Entered): Ch
   );
 }
 
-const inOtherGroup = (step: StepView, chosen: Chosen, key: string) =>
-  step.one_of.some((group, at) => at !== (chosen[step.id] ?? 0) && group.fields.includes(key)) &&
-  !step.one_of[chosen[step.id] ?? 0]?.fields.includes(key);
-
 const given = (field: FieldSpec | undefined, value: FieldValue | undefined) =>
   field?.type === "number" && typeof value === "string" && value.trim() ? Number(value) : value;
 
-/** The fields that apply now: of the chosen group, with what they depend on met. */
-export function fieldsShown(
-  step: StepView,
-  steps: readonly StepView[],
-  values: Entered,
-  chosen: Chosen,
-): FieldView[] {
-  const all = new Map(steps.flatMap((each) => each.fields.map((field) => [field.key, field])));
-  return step.fields.filter((field) => {
-    if (inOtherGroup(step, chosen, field.key)) return false;
-    const { dependsOn } = field;
-    if (!dependsOn) return true;
-    const on = all.get(dependsOn.field);
-    return given(on, values[dependsOn.field] ?? on?.default) === dependsOn.equals;
-  });
-}
-
-/** The steps as `parseFields` takes them, with only the chosen group of each choice. */
-const parsable = (steps: readonly StepView[], chosen: Chosen): Step[] =>
-  steps.map((step) => ({
-    id: step.id,
-    title: step.title,
-    fields: Object.fromEntries(
-      step.fields
-        .filter((field) => !inOtherGroup(step, chosen, field.key))
-        .map(({ key, ...field }) => [key, field]),
-    ),
-  }));
-
 type Form = { steps: readonly StepView[]; values: Entered; chosen: Chosen };
 
+/** Whether what a field depends on is so. */
+function applies({ dependsOn }: FieldView, { steps, values }: Pick<Form, "steps" | "values">) {
+  if (!dependsOn) return true;
+  const on = steps.flatMap((step) => step.fields).find(({ key }) => key === dependsOn.field);
+  return given(on, values[dependsOn.field] ?? on?.default) === dependsOn.equals;
+}
+
+/** The groups of a step's choice that apply now, each with its place in the choice. */
+export function groupsOffered(step: StepView, form: Form) {
+  const isOffered = (keys: readonly string[]) =>
+    step.fields.every((field) => !keys.includes(field.key) || applies(field, form));
+  const offered = step.one_of.flatMap(({ label, fields }, at) =>
+    isOffered(fields) ? [{ label, fields, at }] : [],
+  );
+  const wanted = form.chosen[step.id] ?? 0;
+  const taken = offered.some(({ at }) => at === wanted) ? wanted : offered[0]?.at;
+  return offered.map((group) => ({ ...group, isChosen: group.at === taken }));
+}
+
+/** The fields of a step without those of the groups that were not chosen. */
+function fieldsOfChoice(step: StepView, form: Form): FieldView[] {
+  const kept = groupsOffered(step, form).find(({ isChosen }) => isChosen)?.fields ?? [];
+  const grouped = new Set(step.one_of.flatMap((group) => group.fields));
+  return step.fields.filter(({ key }) => !grouped.has(key) || kept.includes(key));
+}
+
+/** The fields that apply now: of the chosen group, with what they depend on met. */
+export const fieldsShown = (step: StepView, form: Form): FieldView[] =>
+  fieldsOfChoice(step, form).filter((field) => applies(field, form));
+
+/** The steps as `parseFields` takes them, with only the chosen group of each choice. */
+const parsable = (form: Form): Step[] =>
+  form.steps.map((step) => ({
+    id: step.id,
+    title: step.title,
+    fields: Object.fromEntries(fieldsOfChoice(step, form).map(({ key, ...field }) => [key, field])),
+  }));
+
 /** The values to send, and what is wrong. A mask stands for a stored secret and is always right. */
-export function parseForm({ steps, values, chosen }: Form): {
-  credentials: FieldValues;
-  complaints: Complaints;
-} {
-  const parsed = parsable(steps, chosen);
+export function parseForm(form: Form): { credentials: FieldValues; complaints: Complaints } {
+  const { values } = form;
+  const parsed = parsable(form);
   const keys = new Set(parsed.flatMap((step) => Object.keys(step.fields)));
   const input = Object.fromEntries(Object.entries(values).filter(([key]) => keys.has(key)));
   const { values: credentials, issues } = parseFields(parsed, input);
