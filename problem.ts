@@ -56,6 +56,7 @@ export const vendorCauses = {
   timeout: { status: 504, title: "The vendor did not answer in time" },
   unexpected_reply: { status: 502, title: "The vendor's reply was not understood" },
   invalid_request: { status: 422, title: "The vendor refused the request" },
+  not_configured: { status: 409, title: "The integration lacks a setting that this needs" },
 } as const;
 
 export type VendorCause = keyof typeof vendorCauses;

@@ -68,6 +68,46 @@ test("an outage before the message is taken goes to the next; the answer says wh
   });
 });
 
+test("an integration that lacks a setting is passed over, and params that nobody would take are not", async () => {
+  const org = await newOrg(place());
+  const openai = await add(org, "openai", {
+    credentials: { ...world.simulator.simulation("openai").credentials, defaultModel: "" },
+  });
+  const ask = (params: object) =>
+    org.call("POST", "/api/integrations/execute", { capability: "ai.text.generate", params });
+  const prompt = "How should a patient prepare for a lipid panel?";
+  const alone = await ask({ prompt });
+  expect(alone.status).toBe(409);
+  expect(alone.body).toMatchObject({
+    code: "no_integration",
+    detail: expect.stringContaining("openai (not_configured)"),
+  });
+  const anthropic = await add(org, "anthropic");
+  const served = await ask({ prompt });
+  expect(served.status, JSON.stringify(served.body)).toBe(200);
+  expect(served.body.data).toMatchObject({
+    integration_id: anthropic,
+    tried: [
+      {
+        integration_id: openai,
+        cause: "not_configured",
+        message: expect.stringMatching(/^Choose a model: .*“Default text model”/),
+      },
+    ],
+  });
+  const asked = () => world.simulator.requests("anthropic").length;
+  const before = asked();
+  const wrong = await ask({ prompt, model: "example-embedding" });
+  expect(wrong.body).toMatchObject({ code: "vendor_failed", cause: "invalid_request" });
+  expect(asked()).toBe(before);
+  const direct = await org.call("POST", `/api/integrations/${openai}/execute`, {
+    operation: "generateText",
+    params: { prompt },
+  });
+  expect(direct.status).toBe(409);
+  expect(direct.body).toMatchObject({ code: "vendor_failed", cause: "not_configured" });
+});
+
 test("a write that may have happened is never repeated elsewhere", async () => {
   const org = await newOrg(place());
   await add(org, "twilio");

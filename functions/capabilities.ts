@@ -148,6 +148,7 @@ const elsewhere: ReadonlySet<VendorCause> = new Set([
   "vendor_unavailable",
   "timeout",
   "unexpected_reply",
+  "not_configured",
 ]);
 
 export const capabilityRoutes = newApp()

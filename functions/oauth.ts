@@ -148,6 +148,8 @@ function errorOf(failure: VendorFailure): SignInError {
       return vendorCode === undefined && vendorStatus === undefined ? "issuer" : "refused";
     case "forbidden":
       return "scope";
+    case "not_configured":
+      return "issuer";
     case "credentials_rejected":
       return "client";
     case "rate_limited":

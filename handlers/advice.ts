@@ -40,4 +40,8 @@ export const advice: Record<VendorCause, { means: string; action: string }> = {
     means: "The vendor refused the request itself.",
     action: "Check the form of each value against its help text, then test again.",
   },
+  not_configured: {
+    means: "The call needs something that neither it nor the integration's configuration says.",
+    action: "Open the integration, fill in the setting that the message names, and save.",
+  },
 };

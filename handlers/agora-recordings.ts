@@ -1,9 +1,9 @@
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
 import { Channel } from "./agora-channels.ts";
 import { type AgoraKeys, joinToken } from "./agora-token.ts";
 import { operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 
 const service = "https://api.sd-rtn.com/v1/apps/{appId}/cloud_recording";
 const task = `${service}/resourceid/{resource}/sid/{id}/mode/mix`;
@@ -21,8 +21,7 @@ function storageOf(values: AgoraStorage) {
   const { storageVendor, storageRegion, storageBucket, storageAccessKey, storageSecretKey } =
     values;
   if (!storageVendor || !storageBucket || !storageAccessKey || !storageSecretKey)
-    throw new VendorFailure(
-      "invalid_request",
+    throw notConfigured(
       "Recordings need a place in your cloud storage: add one to the integration first",
     );
   return {

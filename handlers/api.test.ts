@@ -100,8 +100,10 @@ describe("addresses", () => {
       "https://clinic.ehr.example/fhir/r4/Patient",
       "https://clinic.ehr.example/fhir/Patient?tenant=1",
     ]);
-    for (const endpoint of ["https://evil.example", "http://clinic.ehr.example", undefined, "  "])
+    for (const endpoint of ["https://evil.example", "http://clinic.ehr.example"])
       expect(await failureOf(at(endpoint))).toMatchObject({ failure: "invalid_request" });
+    for (const endpoint of [undefined, "  "])
+      expect(await failureOf(at(endpoint))).toMatchObject({ failure: "not_configured" });
     expect(requests).toHaveLength(2);
   });
 

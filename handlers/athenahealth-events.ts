@@ -1,8 +1,8 @@
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
 import type { Practice } from "./athenahealth-v1.ts";
 import { operation, type WebhookEvent, type Webhooks } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { FhirId } from "./fhir.ts";
 import { header, hmac, type Incoming, jsonOf } from "./signature.ts";
 
@@ -125,8 +125,7 @@ export const eventOperations = {
     },
     async run(api, { topic, url, until, reason }, { practiceId, webhookSecret }: Values) {
       // Without it anybody could send us events: athenahealth would sign nothing.
-      if (!webhookSecret)
-        throw new VendorFailure("invalid_request", "Save a notification secret first");
+      if (!webhookSecret) throw notConfigured("Save a notification secret first");
       const { id } = await api.post("/Subscription", Subscription, {
         headers: { "x-hub-secret": webhookSecret },
         json: {

@@ -5,6 +5,7 @@ import type { Api, Call } from "./api.ts";
 import type { Config } from "./availity-fields.ts";
 import type { CapabilityParams } from "./capabilities.ts";
 import type { FailedReply, Failure } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { rejection } from "./x12-eligibility.ts";
 
 const isField = (field: string | undefined | null) => /^[A-Za-z][\w.[\]]{0,79}$/.test(field ?? "");
@@ -109,9 +110,8 @@ type Who = {
 export function partiesOf({ payer, provider }: Who, values: Config) {
   const asked = payer ?? values.payer;
   const npi = provider?.npi ?? values.providerNpi;
-  if (!asked)
-    throw new VendorFailure("invalid_request", "Say which payer is meant, or set a usual payer");
-  if (!npi) throw new VendorFailure("invalid_request", "Say which provider asks, or set an NPI");
+  if (!asked) throw notConfigured("Say which payer is meant, or set a usual payer");
+  if (!npi) throw notConfigured("Say which provider asks, or set an NPI");
   return { payer: asked, npi, name: provider?.name, taxId: values.providerTaxId };
 }
 

@@ -50,7 +50,7 @@ describe.each(operations)("$id $name", ({ id, vendor, name, operation }) => {
     );
     const wire = () => Promise.reject(new Error("Something was sent"));
     await expect(runOperation({ ...options, values: bare, params, wire })).rejects.toMatchObject({
-      failure: "invalid_request",
+      failure: "not_configured",
       mayHaveHappened: false,
       message: expect.stringMatching(/^Choose a model: give `model`, or set “Default /),
     });

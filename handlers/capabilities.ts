@@ -1,6 +1,6 @@
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
+import { notConfigured } from "./failure.ts";
 
 /** E.164 telephone number. */
 export const Phone = z
@@ -77,8 +77,7 @@ export function chooseModel(
 ): string {
   const chosen = model ?? configured;
   if (chosen) return chosen;
-  throw new VendorFailure(
-    "invalid_request",
+  throw notConfigured(
     `Choose a model: give \`model\`, or set “${field}” in the integration's configuration`,
   );
 }

@@ -1,8 +1,8 @@
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
 import { Phone } from "./capabilities.ts";
 import { operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 
 export const account = "/v1/Accounts/{accountSid}";
 
@@ -18,7 +18,6 @@ export type ExotelValues = {
 
 export const Sid = z.string().regex(/^[\w-]{1,100}$/, "An id of Exotel's is letters and digits");
 export const Https = z.url({ protocol: /^https$/ }).max(1000);
-export const missing = (message: string) => new VendorFailure("invalid_request", message);
 /** `null`, "" or a number, some of them as text. */
 export const Amount = z.union([z.number(), z.string()]).nullish();
 export function amount(value: z.output<typeof Amount>): number | undefined {
@@ -89,7 +88,7 @@ const AnyManner = z.object(Manner);
 function mannerOf(params: z.output<typeof AnyManner>, values: ExotelValues) {
   const callerId = params.callerId ?? values.exoPhone;
   if (!callerId)
-    throw missing("Give `callerId`, or set an ExoPhone in the integration's configuration");
+    throw notConfigured("Give `callerId`, or set an ExoPhone in the integration's configuration");
   const callback = params.statusCallback ?? values.callbackUrl;
   return {
     CallerId: callerId,
@@ -187,7 +186,8 @@ export const exotelCalls = {
     },
     async run(api, { to, flow = "", ...params }, values: ExotelValues) {
       const chosen = flow || values.flowId;
-      if (!chosen) throw missing("Give `flow`, or set one in the integration's configuration");
+      if (!chosen)
+        throw notConfigured("Give `flow`, or set one in the integration's configuration");
       const form = {
         From: to,
         Url: `http://my.exotel.com/${values.accountSid}/exoml/start_voice/${chosen}`,

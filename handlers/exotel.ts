@@ -9,7 +9,6 @@ import {
   exotelCalls,
   type ExotelValues,
   Https,
-  missing,
   Sid,
 } from "./exotel-calls.ts";
 import {
@@ -19,6 +18,7 @@ import {
   messageState,
   readExotelEvents,
 } from "./exotel-webhooks.ts";
+import { notConfigured } from "./failure.ts";
 import { password, select, type Step, text, url } from "./fields.ts";
 
 const settings = "https://my.exotel.com/apisettings/site#api-credentials";
@@ -222,7 +222,8 @@ export const vendor = defineVendor({
       },
       async run(api, params, values: ExotelValues) {
         const from = params.from ?? values.senderId ?? values.exoPhone;
-        if (!from) throw missing("Give `from`, or set a sender in the integration's configuration");
+        if (!from)
+          throw notConfigured("Give `from`, or set a sender in the integration's configuration");
         const { SMSMessage: sms } = await api.post(`${account}/Sms/send.json`, Message, {
           form: {
             From: from,

@@ -4,6 +4,9 @@ import type { FailedReply, Failure } from "./define.ts";
 /** What a vendor file's `failure()` is: reads the vendor's own error reply. */
 export type ReadFailure = (reply: FailedReply) => Failure | undefined;
 
+/** For what neither the call nor the configuration says: no fault of the call, so that another integration may serve it. */
+export const notConfigured = (sentence: string) => new VendorFailure("not_configured", sentence);
+
 const longestWaitSeconds = 7 * 24 * 3_600;
 
 /** `Retry-After` as seconds, an HTTP date (RFC 9110 §10.2.3) or, as some vendors send, an ISO date. */

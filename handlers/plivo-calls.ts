@@ -3,6 +3,7 @@ import * as z from "zod";
 import { VendorFailure } from "../problem.ts";
 import { Phone } from "./capabilities.ts";
 import { operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { openSpeech, sealSpeech, speechXml } from "./plivo-speech.ts";
 import type { Incoming } from "./signature.ts";
 
@@ -15,8 +16,6 @@ type Caller = {
 export const account = "/v1/Account/{authId}";
 export const Uuid = z.uuid();
 export const Https = z.url({ protocol: /^https$/ });
-
-export const missing = (sentence: string) => new VendorFailure("invalid_request", sentence);
 
 /** Plivo writes numbers without +, and takes either. */
 export const digits = (phone: string) => phone.replace(/^\+/, "");
@@ -86,11 +85,11 @@ export const plivoCalls = {
     async run(api, { to, from, say, language, url }, values: Caller) {
       const caller = from ?? values.fromNumber;
       if (!caller)
-        throw missing("Give `from`, or set a from number in the integration's configuration");
+        throw notConfigured("Give `from`, or set a from number in the integration's configuration");
       let answer = url;
       if (say) {
         if (!values.answerUrl)
-          throw missing("To speak a text, set this integration's webhook address first");
+          throw notConfigured("To speak a text, set this integration's webhook address first");
         const address = new URL(values.answerUrl);
         address.searchParams.set("say", await sealSpeech({ say, language }, values.authToken));
         answer = address.href;

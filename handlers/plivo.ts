@@ -3,18 +3,9 @@ import * as z from "zod";
 import { VendorFailure } from "../problem.ts";
 import { Phone } from "./capabilities.ts";
 import { defineVendor, operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { password, type Step, text, url, type Values } from "./fields.ts";
-import {
-  account,
-  answerCall,
-  digits,
-  Https,
-  iso,
-  missing,
-  plivoCalls,
-  plus,
-  Uuid,
-} from "./plivo-calls.ts";
+import { account, answerCall, digits, Https, iso, plivoCalls, plus, Uuid } from "./plivo-calls.ts";
 import { plivoSignature, readPlivoEvents } from "./plivo-signature.ts";
 import { speechXml } from "./plivo-speech.ts";
 
@@ -227,7 +218,7 @@ export const vendor = defineVendor({
         const powerpack = params.from ? undefined : values.powerpackUuid;
         const sender = params.from ?? values.fromNumber;
         if (!powerpack && !sender)
-          throw missing("Give `from`, or set a sender in the integration's configuration");
+          throw notConfigured("Give `from`, or set a sender in the integration's configuration");
         const reply = z.object({ message_uuid: z.array(z.string()).min(1) });
         const { message_uuid } = await api.post(`${account}/Message/`, reply, {
           json: {

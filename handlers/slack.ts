@@ -2,6 +2,7 @@ import * as z from "zod";
 
 import { type VendorCause, VendorFailure } from "../problem.ts";
 import { defineVendor, operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { oauth, password, type Step, text, type Values } from "./fields.ts";
 import { bytesOf, formOf, header, hmac, type Incoming, jsonOf, unixSeconds } from "./signature.ts";
 
@@ -124,8 +125,7 @@ const json = (value: unknown) => (value === undefined ? undefined : JSON.stringi
 function channelOf(channel: string | undefined, { defaultChannel }: Config) {
   const chosen = channel ?? defaultChannel;
   if (chosen) return chosen;
-  throw new VendorFailure(
-    "invalid_request",
+  throw notConfigured(
     "Give `channel`, or set a default channel in the integration's configuration",
   );
 }

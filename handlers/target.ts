@@ -1,6 +1,7 @@
 import { VendorFailure } from "../problem.ts";
 import type { Call } from "./api.ts";
 import type { AnyVendor, EnvironmentName } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { guardUrl } from "./outbound.ts";
 
 type Values = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -59,7 +60,7 @@ export function findPlace(
   const template = declared.baseUrl;
   const patterns = [...(template ? hostPattern(template) : []), ...(declared.hosts ?? [])];
   const address = endpoint?.trim() || (template && fillTemplate(template, {}, values));
-  if (!address) throw new VendorFailure("invalid_request", "The integration has no API endpoint");
+  if (!address) throw notConfigured("The integration has no API endpoint");
   const url = guardUrl(address, patterns);
   const others = [...(template ? (declared.hosts ?? []) : []), ...(vendor.hosts ?? [])];
   return {

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { type VendorCause, VendorFailure } from "../problem.ts";
 import { Phone } from "./capabilities.ts";
 import { defineVendor, operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { password, type Step, text, type Values } from "./fields.ts";
 import { formOf, type Incoming, jsonOf } from "./signature.ts";
 import { twilioSignature } from "./twilio-signature.ts";
@@ -158,14 +159,12 @@ const sms = (message: z.output<typeof Message>): z.input<typeof Sms> => ({
   sentAt: iso(message.date_sent),
 });
 
-const missing = (sentence: string) => new VendorFailure("invalid_request", sentence);
-
 const escapeXml = (say: string) =>
   say.replace(/[<>&"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
 const verifyService = (values: Config) => {
   if (!values.verifyServiceSid)
-    throw missing("Set the Verify Service SID in the integration's configuration first");
+    throw notConfigured("Set the Verify Service SID in the integration's configuration first");
   return "https://verify.twilio.com/v2/Services/{verifyServiceSid}";
 };
 
@@ -339,8 +338,11 @@ export const vendor = defineVendor({
         const service = from ? undefined : values.messagingServiceSid;
         const sender = from ?? values.fromNumber;
         if (!service && !sender)
-          throw missing("Give `from`, or set a sender in the integration's configuration");
-        if (sendAt && !service) throw missing("Scheduling needs a Messaging Service and no `from`");
+          throw notConfigured("Give `from`, or set a sender in the integration's configuration");
+        if (sendAt && from)
+          throw new VendorFailure("invalid_request", "A text with `sendAt` must not have `from`");
+        if (sendAt && !service)
+          throw notConfigured("To send later, set a Messaging Service in the configuration first");
         const message = await api.post(`${account}/Messages.json`, Message, {
           form: {
             To: to,
@@ -460,7 +462,9 @@ export const vendor = defineVendor({
       async run(api, { to, from, say, language, twiml, url, statusCallback }, values: Config) {
         const caller = from ?? values.fromNumber;
         if (!caller)
-          throw missing("Give `from`, or set a from number in the integration's configuration");
+          throw notConfigured(
+            "Give `from`, or set a from number in the integration's configuration",
+          );
         const tongue = language ? ` language="${escapeXml(language)}"` : "";
         const spoken = say && `<Response><Say${tongue}>${escapeXml(say)}</Say></Response>`;
         const { sid, status } = await api.post(`${account}/Calls.json`, Call, {

@@ -1,8 +1,8 @@
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
 import { Phone } from "./capabilities.ts";
 import { operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { asApplication, type VonageKeys } from "./vonage-keys.ts";
 
 type Caller = VonageKeys & { fromNumber?: string | undefined };
@@ -73,10 +73,7 @@ export const vonageCalls = {
     async run(api, { to, from, say, language, url, statusCallback }, values: Caller) {
       const caller = from ?? values.fromNumber;
       if (!caller || !/^\+?\d+$/.test(caller))
-        throw new VendorFailure(
-          "invalid_request",
-          "Give `from`, or set a from number in the integration's configuration",
-        );
+        throw notConfigured("Give `from`, or set a from number in the integration's configuration");
       const { uuid, status } = await api.post("/v1/calls", Call, {
         headers: await asApplication(values),
         json: {

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { VendorFailure } from "../problem.ts";
 import { Phone } from "./capabilities.ts";
 import { defineVendor, type FailedReply, type Failure, operation } from "./define.ts";
+import { notConfigured } from "./failure.ts";
 import { password, type Step, text, textarea, type Values } from "./fields.ts";
 import { digits, plus, vonageCalls } from "./vonage-calls.ts";
 import { asAccount, asApplication, isPairOf } from "./vonage-keys.ts";
@@ -212,10 +213,7 @@ export const vendor = defineVendor({
       async run(api, { to, body, from, reference, statusCallback }, values: Config) {
         const sender = from ?? values.fromNumber;
         if (!sender)
-          throw new VendorFailure(
-            "invalid_request",
-            "Give `from`, or set a sender in the integration's configuration",
-          );
+          throw notConfigured("Give `from`, or set a sender in the integration's configuration");
         const reply = z.object({ message_uuid: z.string() });
         const { message_uuid } = await api.post("/v1/messages", reply, {
           headers: await asApplication(values),

@@ -307,7 +307,7 @@ describe("recordings", () => {
   test("are not started without a place for them", async () => {
     const { storageBucket: _, ...values } = credentials;
     const failure = await failureOf(start({}, values));
-    expect(failure.failure).toBe("invalid_request");
+    expect(failure.failure).toBe("not_configured");
     expect(simulator.requests("agora")).toEqual([]);
   });
 

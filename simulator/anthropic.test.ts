@@ -183,7 +183,7 @@ describe("our operations against the simulator", () => {
     await expect(run("generateText", { prompt })).resolves.toMatchObject({ model });
     const none = { defaultModel: "" };
     await expect(run("generateText", { prompt }, none)).rejects.toThrow(/^Choose a model: /);
-    expect(await causeOf(run("generateText", { prompt }, none))).toBe("invalid_request");
+    expect(await causeOf(run("generateText", { prompt }, none))).toBe("not_configured");
     expect(simulator.requests()).toHaveLength(1);
   });
 

@@ -135,7 +135,7 @@ describe("our operations against the simulator", () => {
   test("without a model nothing is sent, not even the recording", async () => {
     const none = { defaultModel: "" };
     await expect(run("transcribeAudio", { audio }, none)).rejects.toThrow(/^Choose a model: /);
-    expect(await causeOf(run("transcribeAudio", { audio }, none))).toBe("invalid_request");
+    expect(await causeOf(run("transcribeAudio", { audio }, none))).toBe("not_configured");
     expect(simulator.requests()).toEqual([]);
   });
 

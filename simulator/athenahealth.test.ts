@@ -238,7 +238,7 @@ describe("event notifications", () => {
     await expect(
       it.run("subscribeToEvents", { topic: "Patient.update", url }),
     ).rejects.toMatchObject({
-      failure: "invalid_request",
+      failure: "not_configured",
       message: expect.stringMatching(/secret/),
     });
     expect(simulator.requests()).toEqual([]);

@@ -208,7 +208,7 @@ describe("coverage", () => {
       providerTaxId: "123456789",
     });
     await expect(run("checkEligibility", { subscriber: camila })).rejects.toMatchObject({
-      failure: "invalid_request",
+      failure: "not_configured",
       message: "Say which payer is meant, or set a usual payer",
     });
   });

@@ -140,7 +140,7 @@ describe("our operations against the simulator", () => {
     const none = { defaultModel: "", defaultVoice: "" };
     await expect(run("transcribeAudio", { audio }, none)).rejects.toThrow(/^Choose a model: /);
     await expect(run("speakText", { text }, none)).rejects.toThrow(/“Default voice”/);
-    expect(await causeOf(run("transcribeAudio", { audio }, none))).toBe("invalid_request");
+    expect(await causeOf(run("transcribeAudio", { audio }, none))).toBe("not_configured");
     expect(simulator.requests()).toEqual([]);
   });
 

@@ -142,7 +142,7 @@ describe("texts and calls", () => {
       ["connectCall", { from, to }],
       ["connectToFlow", { to, callerId: "08047112233" }],
     ] as const)
-      expect((await failureOf(run(operation, params, values))).failure).toBe("invalid_request");
+      expect((await failureOf(run(operation, params, values))).failure).toBe("not_configured");
     expect(said()).toEqual([]);
   });
 

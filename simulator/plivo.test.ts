@@ -225,7 +225,7 @@ describe("the handler", () => {
   test("says that a sender or the webhook address is missing before it asks Plivo", async () => {
     const { authId = "", authToken = "" } = credentials;
     const bare = { authId, authToken };
-    const refused = { failure: "invalid_request", mayHaveHappened: false };
+    const refused = { failure: "not_configured", mayHaveHappened: false };
     await expect(run("sendSMS", { to, body }, bare)).rejects.toMatchObject(refused);
     const numbered = { ...bare, fromNumber: "+14155550100" };
     await expect(run("makeCall", { to, say: "Hello" }, numbered)).rejects.toMatchObject(refused);
