@@ -27,14 +27,15 @@ export const publishedKeys = (db: OrgDb): Statement<{ public_jwk: Record<string,
   db.sql(sql`select public_jwk from signing_keys where org_id = app_org_id()
     and (retired_at is null or retired_at > now() - ${shownAfter}) order by created_at desc`);
 
-/** The integrations that sign with the key. */
-export const usersOfKey = (
+/** The integrations that sign with a key that we hold: with this one, or with any. */
+export const usersOfKeys = (
   db: OrgDb,
-  id: string,
-): Statement<{ vendor_id: string; environment: string }[]> =>
-  db.sql(sql`select i.vendor_id, i.environment from integrations i
+  keyId?: string,
+): Statement<{ key_id: string; id: string; vendor_id: string; environment: string }[]> =>
+  db.sql(sql`select k.id as key_id, i.id, i.vendor_id, i.environment from integrations i
     join signing_keys k on k.org_id = i.org_id and k.kid = i.settings ->> 'signingKeyId'
-    where i.org_id = app_org_id() and k.id = ${id} order by 1, 2`);
+    where i.org_id = app_org_id() and ${keyId === undefined ? sql`true` : sql`k.id = ${keyId}`}
+    order by 3, 4`);
 
 /** Ends the transaction with EH412 where an integration has begun to use the key. */
 export const expectUnused = (db: OrgDb, kid: string) =>

@@ -143,10 +143,16 @@ describe("a signing key", () => {
     const org = await newOrg(world);
     const key = await make(org);
     const created = await org.call("POST", "/api/integrations", cerner(key.kid, randomUUID()));
+    const unused = await make(org);
+    const { id } = created.body.data as { id: string };
+    const list = await org.call("GET", "/api/signing-keys");
+    expect(list.body.data).toMatchObject([
+      { id: unused.id, used_by: [] },
+      { id: key.id, used_by: [{ id, vendor_id: "oracle-health", environment: "sandbox" }] },
+    ]);
     const refused = await org.call("DELETE", `/api/signing-keys/${key.id}`);
     expect(refused.status).toBe(409);
     expect(refused.body["error"]).toContain("oracle-health (sandbox)");
-    const { id } = created.body.data as { id: string };
     await org.call("DELETE", `/api/integrations/${id}`);
     expect((await org.call("DELETE", `/api/signing-keys/${key.id}`)).status).toBe(200);
   });

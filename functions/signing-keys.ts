@@ -11,8 +11,9 @@ import {
   publishedKeys,
   retireSigningKey,
   type SigningKey,
-  usersOfKey,
+  usersOfKeys,
 } from "../db/signing-keys.ts";
+import { environmentNames } from "../handlers/define.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import type { Env, Settings } from "./env.ts";
@@ -36,6 +37,11 @@ const Key = z
     retired_at: z.iso.datetime().nullable(),
   })
   .openapi("SigningKey");
+const User = z.object({
+  id: z.uuid(),
+  vendor_id: z.string(),
+  environment: z.enum(environmentNames),
+});
 const Answer = z.object({
   success: z.literal(true),
   data: Key.extend({ jwks_url: z.url() }),
@@ -52,7 +58,11 @@ const list = createRoute({
     200: json(
       z.object({
         success: z.literal(true),
-        data: z.array(Key),
+        data: z.array(
+          Key.extend({
+            used_by: z.array(User).openapi({ description: "The integrations that sign with it" }),
+          }),
+        ),
         count: z.number().int(),
         jwks_url: z.url(),
       }),
@@ -124,9 +134,12 @@ const logOf = (
 export const signingKeyRoutes = newApp()
   .openapi(list, async (c) => {
     const { db } = c.var;
-    const [rows] = await db.run(listSigningKeys(db));
+    const [rows, users] = await db.run(listSigningKeys(db), usersOfKeys(db));
     const url = jwksUrl(c.env.settings, db.actor.orgId);
-    const data = rows.map(present);
+    const data = rows.map((row) => ({
+      ...present(row),
+      used_by: users.filter(({ key_id }) => key_id === row.id).map((user) => User.parse(user)),
+    }));
     return c.json({ success: true as const, data, count: data.length, jwks_url: url }, 200);
   })
   .openapi(create, async (c) => {
@@ -155,7 +168,7 @@ export const signingKeyRoutes = newApp()
   .openapi(retire, async (c) => {
     const { db } = c.var;
     const { id } = c.req.valid("param");
-    const [[before], users] = await db.run(getSigningKey(db, id), usersOfKey(db, id));
+    const [[before], users] = await db.run(getSigningKey(db, id), usersOfKeys(db, id));
     if (!before) throw new Problem("not_found");
     const inUse = users.map((user) => `${user.vendor_id} (${user.environment})`).join(", ");
     if (inUse) throw new Problem("conflict", `The key signs for ${inUse}: give them another first`);

@@ -17,10 +17,10 @@ type KeyPlace = {
 export const keyFields = ({ register, registerUrl, kinds }: KeyPlace) => ({
   signingKeyId: text({
     label: "Key that we hold",
-    help: `The key ID (kid) of a key that POST /api/signing-keys made (${kinds}; see the API reference). Register its JWK Set URL, …/.well-known/jwks/<organization id>.json, at ${register}. The private half never leaves us.`,
+    help: `Make one under [Signing keys](/settings/signing-keys/) (${kinds}), register the JWK Set URL that is shown there at ${register}, and copy the key ID (kid) from there. The private half never leaves us.`,
     helpUrl: registerUrl,
     pattern: "^[A-Za-z0-9_-]{20,100}$",
-    message: "Copy the key ID as GET /api/signing-keys lists it",
+    message: "Copy the key ID as the page Signing keys shows it",
     example: "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
   }),
   privateKey: textarea({

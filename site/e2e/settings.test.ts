@@ -6,9 +6,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { startIdentityProvider, startNameServer } from "../../scripts/identity-provider.ts";
 import { addOrg } from "../../scripts/seed.ts";
-import { call, startWorld, type World } from "../../scripts/world.ts";
+import { call, newMember, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
 import { expectAccessible, expectNoSideways, signIn, themes, visit, widths } from "./visitor.ts";
+import { wizardOf } from "./wizard.ts";
 
 let world: World;
 let browser: Browser;
@@ -77,7 +78,13 @@ describe.each(looks)("settings at $width, $theme", (look) => {
       await shoot(page, `${look.width}-${look.theme}-${what.replaceAll(/\W+/g, "-")}`);
     };
     await signIn(page, owner);
-    for (const path of ["/settings/", "/settings/keys/", "/settings/sso/", "/settings/security/"]) {
+    for (const path of [
+      "/settings/",
+      "/settings/keys/",
+      "/settings/signing-keys/",
+      "/settings/sso/",
+      "/settings/security/",
+    ]) {
       await page.goto(path);
       await settled(page);
       await check(path);
@@ -95,6 +102,17 @@ describe.each(looks)("settings at $width, $theme", (look) => {
     await page.goto("/settings/keys/");
     await page.getByRole("button", { name: "New key" }).click();
     await check("new-key");
+    await page.keyboard.press("Escape");
+    await page.goto("/settings/signing-keys/");
+    await page.getByRole("button", { name: "New signing key" }).click();
+    await check("new-signing-key");
+    await page.getByRole("button", { name: "Make the key" }).click();
+    await page.getByText("Your new signing key").waitFor();
+    await check("made-signing-key");
+    await page.getByRole("button", { name: "Done" }).click();
+    await check("signing-keys");
+    await page.getByRole("button", { name: /^Retire the key/ }).click();
+    await check("retire-signing-key");
     await page.keyboard.press("Escape");
     await page.goto("/settings/sso/");
     await page.getByRole("button", { name: "Add a provider" }).click();
@@ -142,6 +160,87 @@ test("a key is made, shown once, works, and ends", async () => {
   await page.getByRole("alertdialog").getByRole("button", { name: "Revoke" }).click();
   await entry.waitFor({ state: "detached" });
   expect((await ask()).status).toBe(401);
+  expect(troubles).toEqual([]);
+  await leave();
+});
+
+test("a signing key is made, is not retired while an integration signs with it, and then is", async () => {
+  const owner = await newOwner();
+  const { page, troubles, leave } = await visit(browser, origin);
+  await signIn(page, owner);
+  await page.goto("/vendors/veradigm/");
+  await page.getByRole("button", { name: "Configure" }).click();
+  const { drawer, press } = wizardOf(page);
+  await press("Next");
+  await drawer.getByText("Key that we hold (hosted JWKS)").click();
+  const [keysPage] = await Promise.all([
+    page.context().waitForEvent("page"),
+    drawer.getByRole("link", { name: "Signing keys" }).click(),
+  ]);
+  await keysPage.getByText("No signing keys yet").waitFor();
+  await keysPage.getByRole("button", { name: "New signing key" }).click();
+  await keysPage.getByLabel("ES384").check();
+  await keysPage.getByRole("button", { name: "Make the key" }).click();
+  const dialog = keysPage.getByRole("dialog");
+  const kid = (await dialog.getByLabel("Key ID", { exact: true }).textContent()) ?? "";
+  const url = (await dialog.getByLabel("JWK Set URL", { exact: true }).textContent()) ?? "";
+  await keysPage.getByRole("button", { name: "Done" }).click();
+  const entry = keysPage.getByRole("listitem").filter({ hasText: kid });
+  await entry.getByText("Ready").waitFor();
+  const published = await (await fetch(`${world.url}${new URL(url).pathname}`)).json();
+  expect(published).toMatchObject({ keys: [{ kid, alg: "ES384" }] });
+
+  const bearer = { authorization: `Bearer ${owner.apiKey}` };
+  const added = await call(
+    `${world.url}/api/integrations`,
+    "POST",
+    {
+      vendor_id: "veradigm",
+      credentials: { clientId: "20000000-0000-4000-8000-000000000009", signingKeyId: kid },
+    },
+    bearer,
+  );
+  expect(added.status, JSON.stringify(added.body)).toBe(201);
+  await keysPage.reload();
+  await entry.getByText("In use").waitFor();
+  await entry.getByRole("link", { name: "Veradigm (Allscripts)" }).waitFor();
+  const retire = keysPage.getByRole("button", { name: `Retire the key ${kid}` });
+  await retire.click();
+  await keysPage.getByRole("alertdialog").getByText("Give each another key first").waitFor();
+  await keysPage.getByRole("button", { name: "Close" }).click();
+  const { id } = added.body.data as { id: string };
+  await call(`${world.url}/api/integrations/${id}`, "DELETE", undefined, bearer);
+  await keysPage.reload();
+  await retire.click();
+  await keysPage.getByRole("button", { name: "Retire", exact: true }).click();
+  await entry.getByText("in the key set until").waitFor();
+  expect(await retire.count()).toBe(0);
+  expect(troubles).toEqual([]);
+  await leave();
+});
+
+test("who may only look sees signing keys, and is offered nothing", async () => {
+  const owner = await newOwner();
+  const bearer = { authorization: `Bearer ${owner.apiKey}` };
+  const viewer = await newMember(
+    {
+      url: world.url,
+      publicUrl: origin,
+      databaseUrl: world.database.url,
+      endpoint: world.database.endpoint,
+    },
+    owner.orgId,
+    "viewer",
+  );
+  const { page, troubles, leave } = await visit(browser, origin);
+  await signIn(page, { email: viewer.email, password: owner.password });
+  await page.goto("/settings/signing-keys/");
+  await page.getByText("Owners and admins make one.").waitFor();
+  await call(`${world.url}/api/signing-keys`, "POST", { algorithm: "RS384" }, bearer);
+  await page.reload();
+  await page.getByText("RS384").waitFor();
+  await page.getByRole("button", { name: "Copy" }).first().waitFor();
+  expect(await page.getByRole("button", { name: /New signing key|Retire/ }).count()).toBe(0);
   expect(troubles).toEqual([]);
   await leave();
 });

@@ -66,6 +66,9 @@ export function AccountBar({ session }: { session: Session }) {
             <a href="/settings/keys/" role="menuitem" tabIndex={-1}>
               <Icon name="key" /> API keys
             </a>
+            <a href="/settings/signing-keys/" role="menuitem" tabIndex={-1}>
+              <Icon name="lock" /> Signing keys
+            </a>
             <hr />
           </>
         )}

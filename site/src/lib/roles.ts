@@ -12,6 +12,7 @@ const allowed = {
   "events:replay": ["owner", "admin", "member"],
   "destinations:write": ["owner", "admin"],
   "keys:write": ["owner", "admin"],
+  "signing-keys:write": ["owner", "admin"],
   "sso:write": ["owner", "admin"],
 } as const satisfies Partial<Permissions>;
 

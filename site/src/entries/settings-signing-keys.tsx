@@ -1,0 +1,4 @@
+import { SigningKeysPage } from "../components/settings/SigningKeysPage.tsx";
+import { mountForMember } from "../lib/gate.tsx";
+
+mountForMember("settings", (member) => <SigningKeysPage orgId={member.orgId} />);
