@@ -5,17 +5,25 @@ import type { Api } from "./api.ts";
 import type { WebhookEvent } from "./define.ts";
 import { type Incoming, jsonOf } from "./signature.ts";
 
+const Project = z.object({ project_id: z.string().optional(), name: z.string().optional() });
 export const Projects = z.object({
-  projects: z.array(z.object({ project_id: z.string(), name: z.string().optional() })),
+  projects: z
+    .array(Project)
+    .default([])
+    .transform((projects) =>
+      projects.flatMap(({ project_id, name }) => (project_id ? [{ project_id, name }] : [])),
+    ),
 });
 
 const RequestReply = z.object({
-  request: z.object({
-    request_id: z.string(),
-    created: z.string().optional(),
-    path: z.string().optional(),
-    code: z.number().nullish(),
-  }),
+  request: z
+    .object({
+      request_id: z.string().optional(),
+      created: z.string().optional(),
+      path: z.string().optional(),
+      code: z.number().nullish(),
+    })
+    .optional(),
 });
 
 const Callback = z.union([
@@ -46,7 +54,7 @@ export async function findRequest(api: Api, id: string) {
         if (error instanceof VendorFailure && unknown.includes(error.failure)) return undefined;
         throw error;
       });
-    if (found) return found.request;
+    if (found?.request) return found.request;
   }
   return undefined;
 }

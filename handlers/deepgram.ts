@@ -128,13 +128,13 @@ const slow = { timeoutMs: 120_000 };
 
 const Channel = z.object({
   detected_language: z.string().optional(),
-  alternatives: z.array(z.object({ transcript: z.string().optional() })),
+  alternatives: z.array(z.object({ transcript: z.string().optional() })).optional(),
 });
 const Utterance = z.object({
   speaker: z.number().optional(),
-  transcript: z.string(),
-  start: z.number(),
-  end: z.number(),
+  transcript: z.string().default(""),
+  start: z.number().default(0),
+  end: z.number().default(0),
 });
 const Heard = z.object({
   metadata: z.object({ request_id: z.string(), duration: z.number().optional() }),
@@ -143,22 +143,15 @@ const Heard = z.object({
 /** With a callback, only the id. */
 const ListenReply = z.union([Heard, z.object({ request_id: z.string() })]);
 
+const ModelReply = z.object({
+  name: z.string().optional(),
+  canonical_name: z.string().optional(),
+  languages: z.array(z.string()).optional(),
+  batch: z.boolean().optional(),
+});
 const ModelsReply = z.object({
-  stt: z.array(
-    z.object({
-      name: z.string(),
-      canonical_name: z.string(),
-      languages: z.array(z.string()).optional(),
-      batch: z.boolean().optional(),
-    }),
-  ),
-  tts: z.array(
-    z.object({
-      name: z.string(),
-      canonical_name: z.string(),
-      languages: z.array(z.string()).optional(),
-    }),
-  ),
+  stt: z.array(ModelReply).default([]),
+  tts: z.array(ModelReply).default([]),
 });
 
 const exampleId = "a3f1c9d2-4b7e-4f9a-8c3d-2e5f7b9a1c0d";
@@ -276,7 +269,7 @@ export const vendor = defineVendor({
         return {
           status: "completed" as const,
           id: metadata.request_id,
-          text: results.channels.map((each) => each.alternatives[0]?.transcript ?? "").join("\n"),
+          text: results.channels.map((each) => each.alternatives?.[0]?.transcript ?? "").join("\n"),
           language: first?.detected_language ?? params.language,
           durationSeconds: metadata.duration,
           utterances: results.utterances?.map(({ speaker, transcript, start, end }) => ({
@@ -388,14 +381,14 @@ export const vendor = defineVendor({
       },
       async run(api) {
         const { stt, tts } = await api.get("/v1/models", ModelsReply);
-        const named = (kind: "speech" | "voice") => (model: (typeof tts)[number]) => ({
-          id: model.canonical_name,
-          name: model.name,
-          kind,
-          languages: model.languages ?? [],
-        });
-        const recorded = stt.filter(({ batch }) => batch !== false);
-        return { models: [...recorded.map(named("speech")), ...tts.map(named("voice"))] };
+        const named = (kind: "speech" | "voice") => (model: z.output<typeof ModelReply>) => {
+          const { canonical_name, name = canonical_name, languages = [], batch } = model;
+          const id = canonical_name ?? name;
+          return id === undefined || name === undefined || batch === false
+            ? []
+            : [{ id, name, kind, languages }];
+        };
+        return { models: [...stt.flatMap(named("speech")), ...tts.flatMap(named("voice"))] };
       },
     }),
     listProjects: operation({
@@ -454,20 +447,28 @@ export const vendor = defineVendor({
       },
       async run(api, path) {
         const Key = z.object({
-          api_key_id: z.string(),
+          api_key_id: z.string().optional(),
           comment: z.string().nullish(),
           scopes: z.array(z.string()).optional(),
           created: z.string().optional(),
         });
-        const reply = z.object({ api_keys: z.array(z.object({ api_key: Key })) });
+        const reply = z.object({
+          api_keys: z.array(z.object({ api_key: Key.optional() })).default([]),
+        });
         const { api_keys } = await api.get("/v1/projects/{project}/keys", reply, { path });
         return {
-          keys: api_keys.map(({ api_key: key }) => ({
-            id: key.api_key_id,
-            comment: key.comment ?? undefined,
-            scopes: key.scopes ?? [],
-            createdAt: key.created,
-          })),
+          keys: api_keys.flatMap(({ api_key: { api_key_id: id, ...key } = {} }) =>
+            id === undefined
+              ? []
+              : [
+                  {
+                    id,
+                    comment: key.comment ?? undefined,
+                    scopes: key.scopes ?? [],
+                    createdAt: key.created,
+                  },
+                ],
+          ),
         };
       },
     }),
@@ -512,8 +513,8 @@ export const vendor = defineVendor({
       async run(api, { id }) {
         const found = await findRequest(api, id);
         if (!found) throw new VendorFailure("not_found", "Deepgram lists no such request");
-        const { request_id, path, code, created: createdAt } = found;
-        return { id: request_id, path, code: code ?? undefined, createdAt };
+        const { path, code, created: createdAt } = found;
+        return { id, path, code: code ?? undefined, createdAt };
       },
     }),
   },
