@@ -114,7 +114,7 @@ type Config = Values<typeof steps>;
 
 const Model = z.object({
   id: z.string(),
-  owned_by: z.string().optional(),
+  owned_by: z.string().nullish(),
   /** When OpenAI takes it away: a date, or a time. */
   shutdown_date: z.string().nullish(),
 });
@@ -129,8 +129,8 @@ const Prompt = z.object({
 
 const ResponseReply = z.object({
   id: z.string(),
-  model: z.string(),
-  status: z.string(),
+  model: z.string().nullish(),
+  status: z.string().nullish(),
   error: z.object({ code: z.string() }).nullish(),
   incomplete_details: z.object({ reason: z.string().optional() }).nullish(),
   output: z.array(
@@ -147,7 +147,8 @@ function requestOf(params: z.output<typeof Prompt>, { defaultModel }: Config) {
     model: chooseModel(params.model, defaultModel, "Default text model"),
     input: params.prompt,
     instructions: params.instructions,
-    max_output_tokens: params.maxOutputTokens,
+    // OpenAI refuses less than 16.
+    max_output_tokens: params.maxOutputTokens && Math.max(params.maxOutputTokens, 16),
     // OpenAI keeps responses for 30 days unless told not to: prompts may hold health information.
     store: false,
   };
@@ -290,7 +291,7 @@ export const vendor = defineVendor({
         return {
           id: reply.id,
           text: parts.map((part) => (part.type === "output_text" ? part.text : "")).join(""),
-          model: reply.model,
+          model: reply.model ?? json.model,
           incomplete: reply.incomplete_details?.reason,
           usage: reply.usage
             ? { inputTokens: reply.usage.input_tokens, outputTokens: reply.usage.output_tokens }
@@ -490,7 +491,7 @@ export const vendor = defineVendor({
         return {
           models: data.map(({ id, owned_by, shutdown_date }) => ({
             id,
-            owner: owned_by,
+            owner: owned_by ?? undefined,
             until: shutdown_date ?? undefined,
           })),
         };
@@ -516,9 +517,26 @@ export const vendor = defineVendor({
       "batch.cancelled",
       "fine_tuning.job.succeeded",
       "fine_tuning.job.failed",
+      "fine_tuning.job.cancelled",
       "eval.run.succeeded",
       "eval.run.failed",
+      "eval.run.canceled",
+      "video.completed",
+      "video.failed",
       "realtime.call.incoming",
+      "live.call.incoming",
+      "safety.alert.created",
+      "safety.org_alert.created",
+      "safety.warning_issued",
+      "safety.deactivation_issued",
+    ],
+    failures: [
+      "response.failed",
+      "batch.failed",
+      "batch.expired",
+      "fine_tuning.job.failed",
+      "eval.run.failed",
+      "video.failed",
     ],
     setup: [
       "Open Settings, Project, Webhooks: https://platform.openai.com/settings/project/webhooks",

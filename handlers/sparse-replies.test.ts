@@ -1,0 +1,70 @@
+import { expect, test } from "vitest";
+
+import { runOperation } from "./api.ts";
+import { exampleValues } from "./define.ts";
+import { registry, type VendorId } from "./registry.ts";
+import { scripted } from "./testing.ts";
+
+/** What the vendor's own schema of a reply allows, though its examples show more. */
+type Sparse = { vendor: VendorId; operation: string; replies: unknown[]; result: unknown };
+
+const cases: Sparse[] = [
+  {
+    vendor: "openai",
+    operation: "generateText",
+    replies: [{ id: "resp_1", output: [{ type: "reasoning", summary: [] }] }],
+    result: { id: "resp_1", text: "", model: "example-model" },
+  },
+  {
+    vendor: "openai",
+    operation: "listModels",
+    replies: [{ data: [{ id: "m1", owned_by: null, shutdown_date: null }] }],
+    result: { models: [{ id: "m1" }] },
+  },
+  {
+    vendor: "deepgram",
+    operation: "transcribeAudio",
+    replies: [
+      { metadata: { request_id: "r1" }, results: { channels: [{}], utterances: [{ speaker: 0 }] } },
+    ],
+    result: {
+      status: "completed",
+      id: "r1",
+      text: "",
+      utterances: [{ speaker: "0", text: "", startMs: 0, endMs: 0 }],
+    },
+  },
+  {
+    vendor: "deepgram",
+    operation: "listModels",
+    replies: [{ stt: [{}, { canonical_name: "nova" }, { name: "live", batch: false }] }],
+    result: { models: [{ id: "nova", name: "nova", kind: "speech", languages: [] }] },
+  },
+  { vendor: "deepgram", operation: "listProjects", replies: [{}], result: { projects: [] } },
+  {
+    vendor: "deepgram",
+    operation: "listKeys",
+    replies: [{ api_keys: [{}, { api_key: {} }, { api_key: { api_key_id: "k1" } }] }],
+    result: { keys: [{ id: "k1", scopes: [] }] },
+  },
+  {
+    vendor: "deepgram",
+    operation: "getRequest",
+    replies: [{ projects: [{}, { project_id: "p1" }, { project_id: "p2" }] }, {}, { request: {} }],
+    result: { id: "a3f1c9d2-4b7e-4f9a-8c3d-2e5f7b9a1c0d" },
+  },
+];
+
+test.each(cases)(
+  "a sparse reply of $vendor to $operation is understood",
+  async ({ vendor: vendorId, operation, replies, result }) => {
+    const vendor = await registry[vendorId]();
+    const { wire, requests } = scripted(
+      ...replies.map((reply) => (reply === undefined ? new Response() : Response.json(reply))),
+    );
+    const { params } = vendor.operations[operation]?.example ?? {};
+    const run = { vendorId, vendor, values: exampleValues(vendor), wire, operation, params };
+    expect(await runOperation({ ...run, environment: "production" })).toEqual(result);
+    expect(requests).toHaveLength(replies.length);
+  },
+);
