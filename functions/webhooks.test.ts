@@ -108,3 +108,35 @@ test("a body over the limit is refused, one of 5 MB is not", async () => {
   const tooLarge = event("evt_7", { filler: "x".repeat(7 * 1024 * 1024) });
   expect((await call(path(webhook_url), "POST", tooLarge, signed(tooLarge))).status).toBe(413);
 });
+
+test("a handshake is answered for the right verify token alone, and is no event", async () => {
+  const org = await newOrg(world);
+  const token = "a verify token of the clinic";
+  const reply = await org.call("POST", "/api/integrations", {
+    vendor_id: "rest-api",
+    environment: "sandbox",
+    api_endpoint: "https://api.clinic.example/v1",
+    credentials: {
+      authKind: "none",
+      webhookScheme: "hmac",
+      webhookSecret: "0123456789abcdef",
+      webhookHandshake: "hub",
+      webhookVerifyToken: token,
+    },
+  });
+  expect(reply.status, JSON.stringify(reply.body)).toBe(201);
+  const { webhook_url } = reply.body.data as { webhook_url: string };
+  const ask = (given: string) => {
+    const query = new URLSearchParams({
+      "hub.mode": "subscribe",
+      "hub.challenge": "1158201444",
+      "hub.verify_token": given,
+    });
+    return fetch(`${path(webhook_url)}?${query.toString()}`);
+  };
+  const answer = await ask(token);
+  expect([answer.status, await answer.text()]).toEqual([200, "1158201444"]);
+  expect(answer.headers.get("set-cookie")).toBeNull();
+  expect((await ask("another")).status).toBe(403);
+  expect(await received(org)).toBe(0);
+});

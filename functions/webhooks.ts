@@ -149,16 +149,12 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
     ip: clientIp(c),
     requestId: c.var.requestId,
   });
-  if (webhooks.unsignedHandshake) {
-    const answer = await webhooks.handshake?.(incoming, values);
-    if (answer) return answer;
-  }
+  const unsigned = webhooks.challenge?.(incoming, values);
+  if (unsigned) return unsigned;
   const verdict = await webhooks.verify.verify(incoming, values, Math.floor(Date.now() / 1000));
   if (!verdict.ok) return refuse(db, row, verdict);
-  if (!webhooks.unsignedHandshake) {
-    const answer = await webhooks.handshake?.(incoming, values);
-    if (answer) return answer;
-  }
+  const answer = await webhooks.handshake?.(incoming, values);
+  if (answer) return answer;
 
   const bodyHash = await sha256Hex(incoming.body.length ? incoming.body : incoming.url);
   const events = readEvents(vendor, incoming);

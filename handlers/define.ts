@@ -117,13 +117,16 @@ export type Webhooks<C> = {
   verify: Verifier<C>;
   /** The field that holds the signing secret or public key. Absent where the vendor signs nothing. */
   secretField?: keyof C & string;
-  /** Answers a vendor's handshake (challenge). Undefined: the request is an event. Runs after `verify` unless `unsignedHandshake`. */
+  /**
+   * Answers a question that the vendor does not sign: it runs before `verify`, so it may neither
+   * compute with the signing secret nor believe what is asked. Undefined: no such question.
+   */
+  challenge?: (incoming: Incoming, values: C) => Response | undefined;
+  /** Answers a question that is signed as events are. Undefined: the request is an event. */
   handshake?: (
     incoming: Incoming,
     values: C,
   ) => Promise<Response | undefined> | Response | undefined;
-  /** The vendor sends its handshake without a signature (a GET with a token to compare, usually). */
-  unsignedHandshake?: boolean;
   /** Reads the events out of a verified request; several where the vendor batches. */
   events: (incoming: Incoming) => readonly WebhookEvent[];
   /** Names the vendor sends, for the docs and the destination filters. */

@@ -6,14 +6,7 @@ import type { Api, Auth, Call } from "./api.ts";
 import { defineVendor, operation } from "./define.ts";
 import { password, select, type Step, text, url, type Values } from "./fields.ts";
 import { signInAuth, signInFields } from "./rest-api-sign-in.ts";
-import {
-  header,
-  hmac,
-  type Incoming,
-  jsonOf,
-  standardWebhooks,
-  type Verifier,
-} from "./signature.ts";
+import { webhookFields, webhooks } from "./rest-api-webhooks.ts";
 
 const steps = [
   {
@@ -165,54 +158,7 @@ const steps = [
     title: "Webhooks",
     description: "Only if your system posts events.",
     fields: {
-      webhookScheme: select({
-        label: "Signature",
-        help: "Standard Webhooks signs a time as well and is preferred: see the specification.",
-        helpUrl: "https://www.standardwebhooks.com/",
-        options: [
-          { value: "standard", label: "Standard Webhooks" },
-          { value: "hmac", label: "HMAC-SHA256 of the body, in a header" },
-        ],
-        default: "standard",
-        example: "standard",
-      }),
-      webhookSecret: password({
-        label: "Signing secret",
-        required: false,
-        help: "The secret that your system signs with. Standard Webhooks: base64, with or without whsec_. HMAC: any text, at least 16 characters.",
-        min: 16,
-        example: "whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
-      }),
-      webhookHeader: text({
-        label: "Signature header",
-        help: "The header that carries the signature.",
-        pattern: "^[A-Za-z][A-Za-z0-9-]{0,63}$",
-        message: "A header name holds letters, digits and hyphens only",
-        dependsOn: { field: "webhookScheme", equals: "hmac" },
-        default: "X-Signature",
-        example: "X-Signature",
-      }),
-      webhookEncoding: select({
-        label: "Encoding",
-        help: "How the signature is written.",
-        options: [
-          { value: "hex", label: "Hexadecimal" },
-          { value: "base64", label: "Base64" },
-        ],
-        dependsOn: { field: "webhookScheme", equals: "hmac" },
-        default: "hex",
-        example: "hex",
-      }),
-      webhookPrefix: text({
-        label: "Prefix",
-        required: false,
-        placeholder: "sha256=",
-        help: "What stands before the signature in the header, if anything.",
-        pattern: "^[A-Za-z0-9=_-]{1,32}$",
-        message: "A prefix holds letters, digits and = _ - only",
-        dependsOn: { field: "webhookScheme", equals: "hmac" },
-        example: "sha256=",
-      }),
+      ...webhookFields,
     },
   },
 ] as const satisfies readonly Step[];
@@ -375,43 +321,6 @@ async function probe(api: Api, path: string, statuses: string): Promise<number> 
   return status;
 }
 
-const standard = standardWebhooks<Config>({ secret: ({ webhookSecret }) => webhookSecret });
-const signedBody = ({ webhookHeader, webhookEncoding, webhookPrefix = "" }: Config) =>
-  hmac<Config>({
-    scheme: "HMAC-SHA256 of the body",
-    hash: "SHA-256",
-    encoding: webhookEncoding ?? "hex",
-    secret: ({ webhookSecret }) => webhookSecret,
-    signatures: (incoming) => {
-      const signature = header(incoming, webhookHeader ?? "X-Signature");
-      if (signature === undefined) return undefined;
-      return signature.startsWith(webhookPrefix) ? [signature.slice(webhookPrefix.length)] : [];
-    },
-    message: (incoming) => incoming.body,
-  });
-const verify: Verifier<Config> = {
-  scheme: `${standard.scheme}; or HMAC-SHA256 of the body in a header of your choice`,
-  toleranceSeconds: 300,
-  verify: (incoming, values, now) =>
-    (values.webhookScheme === "hmac" ? signedBody(values) : standard).verify(incoming, values, now),
-};
-
-const Named = z.object({
-  event_id: z.union([z.string().min(1), z.number()]).optional(),
-  type: z.string().min(1).optional(),
-  event: z.string().min(1).optional(),
-  event_type: z.string().min(1).optional(),
-});
-/** A plain `id` may be that of the record, which changes more than once: it tells no events apart. */
-function readEvents(incoming: Incoming) {
-  const body = Named.safeParse(jsonOf(incoming)).data ?? {};
-  const standardId =
-    incoming.headers.has("webhook-signature") && incoming.headers.get("webhook-id");
-  const id = standardId || body.event_id;
-  const type = body.type ?? body.event_type ?? body.event ?? "event";
-  return [{ ...(id !== undefined && { id: String(id) }), type }];
-}
-
 const found = { status: 200, contentType: "application/json" };
 const item = { id: "42", name: "Saline 0.9%", stock: 12 };
 
@@ -506,16 +415,6 @@ export const vendor = defineVendor({
       run: run("DELETE"),
     }),
   },
-  webhooks: {
-    verify,
-    secretField: "webhookSecret",
-    events: readEvents,
-    types: ["event"],
-    setup: [
-      "Let your system send a POST with a JSON body to {url} for each event.",
-      "Sign it as Standard Webhooks says (https://www.standardwebhooks.com/), or with HMAC-SHA256 of the body in a header, and enter the secret here.",
-      "Name each event in the body: `type` is what you filter by, and `event_id`, the same on every retry, tells repeats apart (Standard Webhooks has its own header for that).",
-    ],
-  },
+  webhooks,
   links: [{ title: "Standard Webhooks", url: "https://www.standardwebhooks.com/" }],
 });

@@ -122,7 +122,7 @@ function fromBase64(text: string): Bytes | undefined {
   }
 }
 
-const digest = async (hash: Hash, message: Message) =>
+export const digest = async (hash: Hash, message: Message): Promise<Bytes> =>
   new Uint8Array(await crypto.subtle.digest(hash, bytesOf(message)));
 
 /** Lower-case hex SHA-256. */
@@ -134,13 +134,13 @@ export const sha256Base64 = async (message: Message) =>
 const importHmac = (secret: Bytes, hash: Hash) =>
   crypto.subtle.importKey("raw", secret, { name: "HMAC", hash }, false, ["sign", "verify"]);
 
-async function mac(secret: string, message: Message, hash: Hash): Promise<Bytes> {
-  const key = await importHmac(encoder.encode(secret), hash);
+async function mac(secret: Message, message: Message, hash: Hash): Promise<Bytes> {
+  const key = await importHmac(bytesOf(secret), hash);
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, bytesOf(message)));
 }
 
 /** For answers to a handshake; a signature is checked with `hmac`, never by comparing this. */
-export const hmacHex = async (secret: string, message: Message, hash: Hash = "SHA-256") =>
+export const hmacHex = async (secret: Message, message: Message, hash: Hash = "SHA-256") =>
   uint8ArrayToHex(await mac(secret, message, hash));
 export const hmacBase64 = async (secret: string, message: Message, hash: Hash = "SHA-256") =>
   uint8ArrayToBase64(await mac(secret, message, hash));

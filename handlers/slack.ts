@@ -4,6 +4,7 @@ import { type VendorCause, VendorFailure } from "../problem.ts";
 import { defineVendor, operation } from "./define.ts";
 import { notConfigured } from "./failure.ts";
 import { oauth, password, type Step, text, type Values } from "./fields.ts";
+import { urlVerification } from "./handshake.ts";
 import { bytesOf, formOf, header, hmac, type Incoming, jsonOf, unixSeconds } from "./signature.ts";
 
 const steps = [
@@ -488,11 +489,7 @@ export const vendor = defineVendor({
       },
     }),
     secretField: "signingSecret",
-    handshake(incoming) {
-      const Challenge = z.object({ type: z.literal("url_verification"), challenge: z.string() });
-      const { success, data } = Challenge.safeParse(jsonOf(incoming));
-      return success ? Response.json({ challenge: data.challenge }) : undefined;
-    },
+    handshake: urlVerification,
     events: readEvents,
     types: [
       "message",
