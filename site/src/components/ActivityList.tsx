@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 
+import type { ActivityType } from "../../../db/activity.ts";
 import { useActorNames } from "../lib/actors.ts";
 import { announce } from "../lib/announce.tsx";
 import { type Activity, type ActivityFilter, activityTypes, listActivity } from "../lib/api.ts";
@@ -17,7 +18,7 @@ type Props = {
   showVendor?: boolean;
 };
 
-const icons: Partial<Record<string, IconName>> = {
+const icons: Readonly<Record<ActivityType, IconName>> = {
   created: "plus",
   updated: "edit",
   deleted: "trash",
@@ -40,11 +41,39 @@ const icons: Partial<Record<string, IconName>> = {
   events_replayed: "send",
   payload_opened: "eye",
   retention_changed: "clock",
+  connect_started: "link",
+  connected: "link",
+  connect_failed: "alert",
+  disconnected: "link",
+  refresh_failed: "alert",
+  refresh_interrupted: "alert",
+  reconnect_needed: "alert",
+  grant_expiring: "clock",
   exported: "download",
+  imported: "plus",
+  key_created: "key",
+  key_revoked: "key",
+  signing_key_created: "lock",
+  signing_key_retired: "lock",
+  member_invited: "user",
+  invitation_cancelled: "user",
+  member_joined: "user",
+  member_role_changed: "user",
+  member_removed: "user",
+  member_left: "user",
+  organization_updated: "org",
+  password_reset_created: "lock",
+  sso_added: "lock",
+  sso_verified: "lock",
+  sso_removed: "lock",
 };
 
+const isKnown = (type: string): type is ActivityType => Object.hasOwn(activityTypes, type);
+const iconOf = (type: string): IconName => (isKnown(type) ? icons[type] : "activity");
+
+/** A page that is older than the server may meet a kind that it does not know. */
 export const typeLabel = (type: string) =>
-  (activityTypes as Record<string, string>)[type] ?? type.replaceAll("_", " ");
+  isKnown(type) ? activityTypes[type] : type.replaceAll("_", " ");
 
 const text = (value: unknown): string =>
   Array.isArray(value)
@@ -141,7 +170,7 @@ export function ActivityList({ catalog, filter, showVendor = true }: Props) {
                 />
               ) : (
                 <span class="logo logo-small">
-                  <Icon name={icons[row.activity_type] ?? "activity"} />
+                  <Icon name={iconOf(row.activity_type)} />
                 </span>
               )}
               <div>

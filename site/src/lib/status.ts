@@ -1,5 +1,5 @@
 import type { IconName } from "../components/Icon.tsx";
-import type { HealthStatus, Integration } from "./api.ts";
+import type { EnvironmentName, HealthStatus, Integration } from "./api.ts";
 
 export type Tone = "good" | "bad" | "busy" | "warn" | "quiet";
 
@@ -14,4 +14,7 @@ export const statuses: Record<HealthStatus, { label: string; icon: IconName; ton
 export const shownStatus = (row: Pick<Integration, "enabled" | "health_status">): HealthStatus =>
   !row.enabled && row.health_status === "active" ? "inactive" : row.health_status;
 
-export const environmentLabels = { sandbox: "Sandbox", production: "Production" } as const;
+export const environmentLabels: Readonly<Record<EnvironmentName, string>> = {
+  sandbox: "Sandbox",
+  production: "Production",
+};
