@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import * as z from "zod";
 
 import { Problem, type VendorCause } from "../problem.ts";
-import { type Auth, type ConnectOptions } from "./api.ts";
+import { type Auth, type ConnectOptions, type SingleAuth } from "./api.ts";
 import type { AnyVendor } from "./define.ts";
 import type { Tokens } from "./oauth.ts";
 import { Thing, connect, failureOf, json, ok, scripted, secret, vendorOf } from "./testing.ts";
@@ -254,6 +254,70 @@ describe("credentials on the wire", () => {
     await Promise.all([api.get("/a", Thing), api.get("/b", Thing)]);
     expect(requests.map(({ url }) => new URL(url).pathname)).toEqual(["/token", "/v1/a", "/v1/b"]);
     expect(requests[1]?.headers.get("authorization")).toBe("Bearer fresh");
+  });
+
+  test("fetches a token at the environment's own host where the vendor names a path", async () => {
+    const { wire, requests } = scripted((request) =>
+      request.url.endsWith("/token") ? json({ access_token: "fresh", expires_in: 300 }) : ok(),
+    );
+    const vendor = vendorOf({
+      auth: () => ({
+        kind: "client_credentials",
+        tokenUrl: "//elsewhere.example/token",
+        clientId: "c",
+        clientSecret: secret,
+        style: "json",
+      }),
+    });
+    await connect(wire, { vendor }).api.get("/a", Thing);
+    const { origin } = new URL(connect(wire, { vendor }).api.baseUrl);
+    expect(requests.map(({ url }) => url)).toEqual([
+      `${origin}//elsewhere.example/token`,
+      expect.stringMatching(/\/a$/),
+    ]);
+  });
+
+  test("signs a call in by the way that it names, with a token of that way alone", async () => {
+    const { wire, requests } = scripted((request) =>
+      request.url.endsWith("/login") ? json({}) : ok(),
+    );
+    const session = (name: string): SingleAuth => ({
+      kind: "session",
+      login: async (api) => {
+        await api.post("/login", z.object({}));
+        return { headers: { "x-session": name }, expiresInSeconds: 60 };
+      },
+    });
+    const vendor = vendorOf({
+      auth: () => ({
+        kind: "by_call",
+        ways: {
+          first: session("first"),
+          second: session("second"),
+          account: { kind: "basic", user: "u", password: secret },
+          query: { kind: "query", name: "key", value: "k" },
+        },
+      }),
+    });
+    const { api } = connect(wire, { vendor });
+    for (const as of [undefined, "first", "second", "account", "query"])
+      await api.get("/a", Thing, as ? { as } : {});
+    const calls = requests.filter(({ url }) => !url.endsWith("/login"));
+    expect(requests.length - calls.length).toBe(2);
+    expect(
+      calls.map(({ url, headers }) => [
+        new URL(url).search,
+        headers.get("x-session"),
+        headers.get("authorization"),
+      ]),
+    ).toEqual([
+      ["", "first", null],
+      ["", "first", null],
+      ["", "second", null],
+      ["", null, `Basic ${btoa(`u:${secret}`)}`],
+      ["?key=k", null, null],
+    ]);
+    await expect(api.get("/a", Thing, { as: "nobody" })).rejects.toThrow(/no way to sign in/);
   });
 
   test("never shares a token between other credentials, vendors or addresses", async () => {

@@ -17,8 +17,8 @@ import {
 import { signAws } from "./sigv4.ts";
 import { findPlace, locate, type Place } from "./target.ts";
 
-/** How requests prove who they are; made from the credentials by the vendor's `auth`. */
-export type Auth =
+/** One way in which requests prove who they are. */
+export type SingleAuth =
   | { kind: "none" }
   | { kind: "basic"; user: string; password: string }
   | { kind: "bearer"; token: string }
@@ -26,7 +26,10 @@ export type Auth =
   | { kind: "query"; name: string; value: string }
   | {
       kind: "client_credentials";
-      /** Without it, it is discovered from the FHIR base (SMART App Launch §well-known). */
+      /**
+       * A URL, or a path such as `/oauth/token` on the host of the environment. Without it, it is
+       * discovered from the FHIR base (SMART App Launch §well-known).
+       */
       tokenUrl?: string | undefined;
       clientId: string;
       clientSecret: string;
@@ -98,7 +101,15 @@ export type Auth =
       sessionToken?: string | undefined;
       region: string;
       service: string;
-    };
+    }
+  /** The operations write the credentials into the body of each request. */
+  | { kind: "in_body" };
+
+/** How requests prove who they are; made from the credentials by the vendor's `auth`. */
+export type Auth =
+  | SingleAuth
+  /** Each of the vendor's APIs wants its own: a call names one of these by `as`, else it is the first. */
+  | { kind: "by_call"; ways: Readonly<Record<string, SingleAuth>> };
 
 export type Call = {
   /** Fills `{name}` in the path, percent-encoded; the template alone is ever logged. */
@@ -116,6 +127,8 @@ export type Call = {
   maxBytes?: number;
   /** A redirect may lead to any public host, where no credential and no other header of ours goes. */
   redirectsAway?: boolean;
+  /** Which of the ways of an auth `by_call`; the first one unless given. */
+  as?: string;
 };
 
 /** A signing key that we hold for an org: see functions/signing-keys.ts. */
@@ -186,7 +199,7 @@ const firstBackoffMs = 250;
 
 /** What an operation adds to the options of its calls. */
 type Manner = {
-  auth?: Auth;
+  auth?: SingleAuth;
   operation?: string;
   safe?: boolean;
   repeatable?: boolean;
@@ -245,30 +258,48 @@ function open(options: ConnectOptions, manner: Manner) {
     random = Math.random,
   } = options;
   const { sleep = wait, tokens = memoryTokens(now) } = options;
-  const auth = manner.auth ?? vendor.auth(values);
+  const declared = manner.auth ?? vendor.auth(values);
   let wrote = false;
   let writes = 0;
   let foundPlace: Place | undefined;
   const place = () => (foundPlace ??= findPlace(vendor, environment, options.endpoint, values));
 
-  const { authorize, drop } = authorizer({
-    auth,
-    identity: () => [vendorId, environment, place().baseUrl, Object.entries(values).toSorted()],
-    baseUrl: () => place().baseUrl,
-    tokens,
-    now,
-    outlet: {
-      wire,
+  function newSignIn(as: string | undefined) {
+    const ways = declared.kind === "by_call" ? declared.ways : { "": declared };
+    const [name = "", auth] =
+      Object.entries(ways).find(([each]) => as === undefined || each === as) ?? [];
+    if (!auth) throw new Error(`${vendorId} has no way to sign in as "${as}"`);
+    const identity = () => {
+      const { baseUrl } = place();
+      const held = Object.entries(values).toSorted();
+      return [vendorId, environment, baseUrl, held, ...(name ? [name] : [])];
+    };
+    const { authorize, drop } = authorizer({
+      auth,
+      identity,
+      baseUrl: () => place().baseUrl,
+      tokens,
       now,
-      signal,
-      resolve: options.resolve,
-      timeoutMs: options.timeoutMs,
-      failure: vendor.failure,
-    },
-    anonymous: () => open(options, { auth: { kind: "none" }, safe: true }).api,
-    grant: options.grant,
-    heldKey: options.heldKey,
-  });
+      outlet: {
+        wire,
+        now,
+        signal,
+        resolve: options.resolve,
+        timeoutMs: options.timeoutMs,
+        failure: vendor.failure,
+      },
+      anonymous: () => open(options, { auth: { kind: "none" }, safe: true }).api,
+      grant: options.grant,
+      heldKey: options.heldKey,
+    });
+    return { auth, authorize, drop };
+  }
+  const signIns = new Map<string | undefined, ReturnType<typeof newSignIn>>();
+  function signInFor({ as }: Call) {
+    const signIn = signIns.get(as) ?? newSignIn(as);
+    signIns.set(as, signIn);
+    return signIn;
+  }
 
   async function inspect(response: Response, safe: boolean, typed: boolean): Promise<Reply> {
     const { status, headers, ok } = response;
@@ -316,6 +347,7 @@ function open(options: ConnectOptions, manner: Manner) {
       headers.set("traceparent", traceparent);
     if (manner.idempotency && idempotencyKey)
       setHeaders(headers, { [manner.idempotency.header]: idempotencyKey }, "invalid_request");
+    const { auth } = signInFor(call);
     if (auth.kind === "query") url.searchParams.set(auth.name, auth.value);
     if (auth.kind === "aws_sigv4") {
       if (body instanceof FormData) throw new Error("AWS signatures need a body of known bytes");
@@ -352,6 +384,7 @@ function open(options: ConnectOptions, manner: Manner) {
     const { url, route } = located;
     const begun = now();
     const end = begun + Math.max(budgetMs, timeoutMs);
+    const { authorize, drop } = signInFor(call);
     let renewed = false;
 
     for (let tried = 1; ; tried++) {

@@ -1,7 +1,7 @@
 import { stringToBase64, uint8ArrayToBase64 } from "uint8array-extras";
 
 import { VendorFailure } from "../problem.ts";
-import type { Api, Auth, HeldKey } from "./api.ts";
+import type { Api, Auth, HeldKey, SingleAuth } from "./api.ts";
 import {
   type AuthorizationCode,
   type BackendServices,
@@ -27,7 +27,7 @@ export type Authorizer = {
 };
 
 type Means = {
-  auth: Auth;
+  auth: SingleAuth;
   /** What the token depends on: other credentials or another address never share one. */
   identity: () => unknown;
   baseUrl: () => string;
@@ -92,6 +92,7 @@ export function authorizer(means: Means): Authorizer {
     async authorize() {
       switch (auth.kind) {
         case "none":
+        case "in_body":
         case "query":
         case "aws_sigv4":
           return { headers: {} };

@@ -1,5 +1,6 @@
 import * as z from "zod";
 
+import type { Auth } from "./api.ts";
 import {
   type AnyVendor,
   type Area,
@@ -83,7 +84,13 @@ const authentication = {
   signed_jwt: "Signed JWT",
   session: "Session sign-in",
   aws_sigv4: "AWS Signature V4",
+  in_body: "Credentials in each request's body",
 } as const;
+
+function authenticationOf(auth: Auth): string {
+  if (auth.kind !== "by_call") return authentication[auth.kind];
+  return [...new Set(Object.values(auth.ways).map(authenticationOf))].join(" and ");
+}
 
 export function vendorAreas(vendor: { category: Category; alsoIn?: readonly Category[] }): Area[] {
   const own: readonly Category[] = [vendor.category, ...(vendor.alsoIn ?? [])];
@@ -108,7 +115,7 @@ export function vendorCard(id: string, vendor: AnyVendor): VendorCard {
     icon: vendor.icon ?? null,
     access: vendor.access,
     environments: environmentNames.filter((name) => vendor.environments[name]),
-    authentication: authentication[vendor.auth(exampleValues(vendor)).kind],
+    authentication: authenticationOf(vendor.auth(exampleValues(vendor))),
     capabilities: [...new Set(capabilities)],
     operation_count: Object.keys(vendor.operations).length,
     webhooks: vendor.webhooks !== undefined,

@@ -36,11 +36,6 @@ const apis = {
 };
 const professional = `${root}/professionalclaims/v3`;
 
-const Token = z.object({
-  access_token: z.string().regex(/^[!-~]+$/),
-  expires_in: z.coerce.number().positive().optional(),
-});
-
 /** Payers have 20 s to answer (CAQH CORE), and the clearinghouse needs some of its own. */
 const timeoutMs = 30_000;
 
@@ -161,19 +156,12 @@ export const vendor = defineVendor({
     production: { baseUrl: "https://apigw.optum.com" },
   },
   steps,
-  // OAuth 2.0 client credentials, as a session because the endpoint is the environment's own gateway.
   auth: ({ clientId, clientSecret }) => ({
-    kind: "session",
-    async login(api) {
-      const { access_token, expires_in = 3_600 } = await api.post("/apip/auth/v2/token", Token, {
-        json: {
-          client_id: clientId,
-          client_secret: clientSecret,
-          grant_type: "client_credentials",
-        },
-      });
-      return { headers: { authorization: `Bearer ${access_token}` }, expiresInSeconds: expires_in };
-    },
+    kind: "client_credentials",
+    tokenUrl: "/apip/auth/v2/token",
+    clientId,
+    clientSecret,
+    style: "json",
   }),
   failure: networkFailure,
   async test(api, values, environment) {

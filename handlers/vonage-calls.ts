@@ -3,9 +3,8 @@ import * as z from "zod";
 import { Phone } from "./capabilities.ts";
 import { operation } from "./define.ts";
 import { notConfigured } from "./failure.ts";
-import { asApplication, type VonageKeys } from "./vonage-keys.ts";
 
-type Caller = VonageKeys & { fromNumber?: string | undefined };
+type Caller = { fromNumber?: string | undefined };
 
 /** Vonage writes numbers without +. */
 export const digits = (phone: string) => phone.replace(/^\+/, "");
@@ -75,7 +74,6 @@ export const vonageCalls = {
       if (!caller || !/^\+?\d+$/.test(caller))
         throw notConfigured("Give `from`, or set a from number in the integration's configuration");
       const { uuid, status } = await api.post("/v1/calls", Call, {
-        headers: await asApplication(values),
         json: {
           to: [{ type: "phone", number: digits(to) }],
           from: { type: "phone", number: digits(caller) },
@@ -119,9 +117,8 @@ export const vonageCalls = {
         endedAt: "2026-11-23T12:00:31.000Z",
       },
     },
-    async run(api, { id }, values: Caller) {
-      const call = { path: { id }, headers: await asApplication(values) };
-      const { uuid, status, ...found } = await api.get("/v1/calls/{id}", Call, call);
+    async run(api, { id }) {
+      const { uuid, status, ...found } = await api.get("/v1/calls/{id}", Call, { path: { id } });
       return {
         id: uuid,
         status,
@@ -142,12 +139,8 @@ export const vonageCalls = {
       wire: [{ request: `PUT /v1/calls/${callId}`, status: 204, reply: "" }],
       result: { id: callId, ended: true },
     },
-    async run(api, { id }, values: Caller) {
-      await api.send("PUT", "/v1/calls/{id}", {
-        path: { id },
-        headers: await asApplication(values),
-        json: { action: "hangup" },
-      });
+    async run(api, { id }) {
+      await api.send("PUT", "/v1/calls/{id}", { path: { id }, json: { action: "hangup" } });
       return { id, ended: true as const };
     },
   }),

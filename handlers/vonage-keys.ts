@@ -1,6 +1,7 @@
 import { exportJWK, importPKCS8, importSPKI, SignJWT } from "jose";
 
 import { VendorFailure } from "../problem.ts";
+import type { Auth } from "./api.ts";
 
 /** An account has a key and a secret; each of its applications an id and a private key. */
 export type VonageKeys = {
@@ -37,14 +38,16 @@ export async function signVonage(
   return { token, expiresAt: new Date((now + seconds) * 1000).toISOString() };
 }
 
-/** Voice, messages, verification, video and insights belong to an application. */
-export const asApplication = async (keys: VonageKeys) => ({
-  authorization: `Bearer ${(await signVonage(keys)).token}`,
-});
-
-/** Balance, numbers and reports belong to the account. */
-export const asAccount = ({ apiKey, apiSecret }: VonageKeys) => ({
-  authorization: `Basic ${btoa(`${apiKey}:${apiSecret}`)}`,
+/**
+ * Voice, messages, verification, video and insights belong to an application; balance, numbers,
+ * reports and the application itself to the account.
+ */
+export const vonageAuth = (keys: VonageKeys): Auth => ({
+  kind: "by_call",
+  ways: {
+    application: { kind: "signed_jwt", token: async () => (await signVonage(keys)).token },
+    account: { kind: "basic", user: keys.apiKey, password: keys.apiSecret },
+  },
 });
 
 /** Whether the private key is that of the public key; false also where the latter is unreadable. */

@@ -1,7 +1,7 @@
 import * as z from "zod";
 
 import { operation } from "./define.ts";
-import { asApplication, signVonage, type VonageKeys } from "./vonage-keys.ts";
+import { signVonage, type VonageKeys } from "./vonage-keys.ts";
 
 const project = "https://video.api.vonage.com/v2/project/{applicationId}";
 
@@ -87,8 +87,8 @@ const archiveStep = (
       ],
       result: { ...exampleRecording, status },
     },
-    async run(api, { id }, keys: VonageKeys) {
-      const call = { path: { id }, headers: await asApplication(keys) };
+    async run(api, { id }) {
+      const call = { path: { id } };
       const path = `${project}/archive/{id}${step}`;
       return recording(await (step ? api.post(path, Archive, call) : api.get(path, Archive, call)));
     },
@@ -122,10 +122,9 @@ export const vonageVideo = {
       ],
       result: { id: session, name: "Visit 42" },
     },
-    async run(api, { name, record, mediaMode, location }, keys: VonageKeys) {
+    async run(api, { name, record, mediaMode, location }) {
       const reply = z.tuple([z.object({ session_id: z.string() })], z.unknown());
       const [created] = await api.post("https://video.api.vonage.com/session/create", reply, {
-        headers: await asApplication(keys),
         form: {
           archiveMode: record ? "always" : "manual",
           "p2p.preference": mediaMode === "relayed" ? "enabled" : "disabled",
@@ -208,14 +207,14 @@ export const vonageVideo = {
         streams: [{ id: "8b732909-0a06-46a2-8ea8-074e64d43422", kind: "camera", name: "Jo" }],
       },
     },
-    async run(api, { room }, keys: VonageKeys) {
+    async run(api, { room }) {
       const Stream = z.object({
         id: z.string(),
         videoType: z.string().nullish(),
         name: z.string().nullish(),
       });
       const reply = z.object({ items: z.array(Stream) });
-      const call = { path: { room }, headers: await asApplication(keys) };
+      const call = { path: { room } };
       const { items } = await api.get(`${project}/session/{room}/stream`, reply, call);
       return {
         streams: items.map(({ id, videoType, name }) => ({
@@ -244,8 +243,8 @@ export const vonageVideo = {
       ],
       result: { connection, removed: true },
     },
-    async run(api, { room, connection: id }, keys: VonageKeys) {
-      const call = { path: { room, id }, headers: await asApplication(keys) };
+    async run(api, { room, connection: id }) {
+      const call = { path: { room, id } };
       await api.send("DELETE", `${project}/session/{room}/connection/{id}`, call);
       return { connection: id, removed: true as const };
     },
@@ -267,10 +266,9 @@ export const vonageVideo = {
       wire: [{ request: `POST ${root}/archive`, reply: exampleArchive }],
       result: exampleRecording,
     },
-    async run(api, { room, name, audioOnly, output }, keys: VonageKeys) {
+    async run(api, { room, name, audioOnly, output }) {
       return recording(
         await api.post(`${project}/archive`, Archive, {
-          headers: await asApplication(keys),
           json: {
             sessionId: room,
             ...(name && { name }),
@@ -306,11 +304,10 @@ export const vonageVideo = {
       ],
       result: { recordings: [{ ...exampleRecording, status: "available" }], next: "1" },
     },
-    async run(api, { room, limit, cursor }, keys: VonageKeys) {
+    async run(api, { room, limit, cursor }) {
       const reply = z.object({ count: z.number(), items: z.array(Archive) });
       const offset = Number(cursor ?? 0);
       const { count, items } = await api.get(`${project}/archive`, reply, {
-        headers: await asApplication(keys),
         query: { sessionId: room, count: limit, offset },
       });
       const after = offset + items.length;
@@ -331,8 +328,8 @@ export const vonageVideo = {
       wire: [{ request: `DELETE ${root}/archive/${exampleArchive.id}`, status: 204, reply: "" }],
       result: { id: exampleArchive.id, deleted: true },
     },
-    async run(api, { id }, keys: VonageKeys) {
-      const call = { path: { id }, headers: await asApplication(keys) };
+    async run(api, { id }) {
+      const call = { path: { id } };
       await api.send("DELETE", `${project}/archive/{id}`, call);
       return { id, deleted: true as const };
     },

@@ -6,7 +6,7 @@ import { defineVendor, type FailedReply, type Failure, operation } from "./defin
 import { notConfigured } from "./failure.ts";
 import { password, type Step, text, textarea, type Values } from "./fields.ts";
 import { digits, plus, vonageCalls } from "./vonage-calls.ts";
-import { asAccount, asApplication, isPairOf } from "./vonage-keys.ts";
+import { isPairOf, vonageAuth } from "./vonage-keys.ts";
 import { isVideoEvent, readVonageEvents, vonageSignature } from "./vonage-signature.ts";
 import { vonageVideo } from "./vonage-video.ts";
 
@@ -161,8 +161,7 @@ export const vendor = defineVendor({
   },
   hosts: ["rest.nexmo.com", "video.api.vonage.com", "api-eu.vonage.com"],
   steps,
-  // Each API wants its own: the account's key and secret, or a token that the application signs.
-  auth: () => ({ kind: "header", headers: {} }),
+  auth: vonageAuth,
   failure: readFailure,
   async test(api, values) {
     const reply = z.object({
@@ -170,8 +169,7 @@ export const vendor = defineVendor({
       capabilities: z.record(z.string(), z.unknown()).optional(),
       keys: z.object({ public_key: z.string().nullish() }).nullish(),
     });
-    const headers = await asAccount(values);
-    const found = await api.get("/v2/applications/{applicationId}", reply, { headers });
+    const found = await api.get("/v2/applications/{applicationId}", reply, { as: "account" });
     const kept = found.keys?.public_key;
     if (kept && !(await isPairOf(kept, values)))
       throw new VendorFailure(
@@ -216,7 +214,6 @@ export const vendor = defineVendor({
           throw notConfigured("Give `from`, or set a sender in the integration's configuration");
         const reply = z.object({ message_uuid: z.string() });
         const { message_uuid } = await api.post("/v1/messages", reply, {
-          headers: await asApplication(values),
           json: {
             channel: "sms",
             message_type: "text",
@@ -280,7 +277,7 @@ export const vendor = defineVendor({
       async run(api, { id }, values: Config) {
         const reply = z.object({ records: z.array(MessageRecord).default([]) });
         const { records } = await api.get("/v2/reports/records", reply, {
-          headers: await asAccount(values),
+          as: "account",
           query: { product: "MESSAGES", account_id: values.apiKey, direction: "outbound", id },
         });
         const [found] = records;
@@ -311,7 +308,6 @@ export const vendor = defineVendor({
       async run(api, { to, channel }, values: Config) {
         const reply = z.object({ request_id: z.string() });
         const { request_id } = await api.post("/v2/verify", reply, {
-          headers: await asApplication(values),
           json: {
             brand: values.brandName ?? "Clinic",
             workflow: [{ channel, to: digits(to) }],
@@ -335,8 +331,8 @@ export const vendor = defineVendor({
         ],
         result: { approved: true, status: "completed" },
       },
-      async run(api, { id, code }, values: Config) {
-        const call = { path: { id }, headers: await asApplication(values), json: { code } };
+      async run(api, { id, code }) {
+        const call = { path: { id }, json: { code } };
         const reply = z.object({ status: z.string() });
         return api.post("/v2/verify/{id}", reply, call).then(
           ({ status }) => ({ approved: true, status }),
@@ -396,7 +392,7 @@ export const vendor = defineVendor({
           lineType: "MOBILE",
         },
       },
-      async run(api, { number }, values: Config) {
+      async run(api, { number }) {
         const Format = z.object({
           country_code: z.string().nullish(),
           number_national: z.string().nullish(),
@@ -411,7 +407,6 @@ export const vendor = defineVendor({
         });
         const address = "https://api-eu.vonage.com/identity-insights/v1/requests";
         const { insights } = await api.post(address, reply, {
-          headers: await asApplication(values),
           json: { phone_number: number, insights: { format: {}, current_carrier: {} } },
         });
         const { format, current_carrier: carrier } = insights;
@@ -475,7 +470,7 @@ export const vendor = defineVendor({
           ],
         },
       },
-      async run(api, { limit, cursor }, values: Config) {
+      async run(api, { limit, cursor }) {
         const Number = z.object({
           msisdn: z.string(),
           country: z.string(),
@@ -489,7 +484,7 @@ export const vendor = defineVendor({
         });
         const index = globalThis.Number(cursor ?? 1);
         const { count, numbers } = await api.get(`${account}/account/numbers`, reply, {
-          headers: await asAccount(values),
+          as: "account",
           query: { size: limit, index },
         });
         return {
@@ -513,10 +508,9 @@ export const vendor = defineVendor({
         ],
         result: { amount: "10.28", currency: "eur", autoReload: false },
       },
-      async run(api, _params, values: Config) {
+      async run(api) {
         const reply = z.object({ value: z.number(), autoReload: z.boolean().default(false) });
-        const headers = await asAccount(values);
-        const found = await api.get(`${account}/account/get-balance`, reply, { headers });
+        const found = await api.get(`${account}/account/get-balance`, reply, { as: "account" });
         return { amount: String(found.value), currency: "eur", autoReload: found.autoReload };
       },
     }),

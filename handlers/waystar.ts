@@ -234,8 +234,7 @@ export const vendor = defineVendor({
   },
   hosts: ["claimsapi.zirmed.com"],
   steps,
-  // The user and the password stand in the body of each request, and no header is added.
-  auth: () => ({ kind: "header", headers: {} }),
+  auth: () => ({ kind: "in_body" }),
   failure: ({ status, body }) => (status >= 400 && status !== 429 ? readWords(body) : undefined),
   async test(api, values) {
     const inquiry = {

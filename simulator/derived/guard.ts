@@ -58,7 +58,7 @@ function byToken(
   const authorization = newAuthorization([{ id: auth.clientId, keys, ...secret }], ids, {
     takesJson,
   });
-  const tokenUrl = auth.tokenUrl ?? `${new URL(baseUrl).origin}/oauth2/token`;
+  const tokenUrl = new URL(auth.tokenUrl ?? "/oauth2/token", baseUrl).href;
   const discovery = `${baseUrl}/.well-known/smart-configuration`;
   return {
     tokenUrl,
@@ -139,6 +139,24 @@ function bySession(auth: Extract<Auth, { kind: "session" }>, subject: Subject): 
   };
 }
 
+function anyOf(guards: readonly Guard[]): Guard {
+  return {
+    async serve(request) {
+      for (const guard of guards) {
+        const served = await guard.serve(request.clone());
+        if (served) return served;
+      }
+      return undefined;
+    },
+    async isAllowed(request) {
+      const said = await Promise.all(guards.map((guard) => guard.isAllowed(request)));
+      return said.includes(true);
+    },
+    expireTokens: () => guards.forEach((guard) => guard.expireTokens()),
+    reset: () => guards.forEach((guard) => guard.reset()),
+  };
+}
+
 export function newGuard(
   auth: Auth,
   subject: Subject,
@@ -148,7 +166,12 @@ export function newGuard(
 ): Guard {
   switch (auth.kind) {
     case "none":
+    case "in_body":
       return passive(() => true);
+    case "by_call":
+      return anyOf(
+        Object.values(auth.ways).map((way) => newGuard(way, subject, baseUrl, ids, keys)),
+      );
     case "basic":
       return passive((request) => {
         const given = basicCredentials(request);
