@@ -8,6 +8,7 @@ const once = [
   "refresh",
   "retries",
   "rotation",
+  "subject",
   "tenancy",
   "vault",
   "webhooks-load",

@@ -29,6 +29,7 @@ export const activityTypes = [
   "events_replayed",
   "payload_opened",
   "retention_changed",
+  "subject_erased",
   "connect_started",
   "connected",
   "connect_failed",

@@ -124,10 +124,16 @@ export function finishAttempt(
   return db.sql(sql`with d as (
       select * from destinations where id = ${destinationId} and org_id = app_org_id()
       for no key update
+    ), e as (
+      -- Locked, so that an erasure which runs at the same time comes before or after all of this.
+      select e.erased_at is not null as erased
+      from d, deliveries v join events e on e.id = v.event_id
+      where v.id = ${end.id} and v.org_id = app_org_id() for share of e
     ), attempt as (
       update delivery_attempts set finished_at = now(), status = ${end.status}::int,
         latency_ms = ${end.latencyMs}::int, cause = ${end.cause}::text,
-        excerpt = ${end.excerpt ? JSON.stringify(end.excerpt) : null}::jsonb
+        excerpt = case when not (select erased from e)
+          then ${end.excerpt ? JSON.stringify(end.excerpt) : null}::jsonb end
       where delivery_id = ${end.id} and number = ${end.attempt} and org_id = app_org_id()
     ), verdict as (
       select d.*, not ${ok} and not ${gone} and d.status = 'enabled' and d.breaker <> 'open' and (
@@ -140,6 +146,7 @@ export function finishAttempt(
     ), next as (
       select case
         when ${ok} then 'delivered'
+        when (select erased from e) then 'canceled'
         when ${gone} then 'dead'
         when status = 'deleted' then 'canceled'
         when opens or breaker = 'open' or status <> 'enabled' then 'parked'
@@ -151,7 +158,8 @@ export function finishAttempt(
         failures = v.failures + case when next.state in ('failed', 'dead') then 1 else 0 end,
         skips = v.skips + case when next.state = 'parked' and not ${down} then 1 else 0 end,
         next_attempt_at = case when next.state = 'failed' then ${retryAt} else now() end,
-        last_status = ${end.status}::int, last_cause = ${end.cause}::text,
+        last_status = ${end.status}::int, last_cause = case when next.state = 'canceled'
+          and (select erased from e) then 'erased' else ${end.cause}::text end,
         last_latency_ms = ${end.latencyMs}::int, updated_at = now(),
         delivered_at = case when ${ok} then now() end
       from next

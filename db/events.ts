@@ -188,6 +188,8 @@ export type EventSummary = {
   duplicates: number;
   has_payload: boolean;
   headers: Record<string, string>;
+  erased_at: string | null;
+  erased_by: string | null;
   deliveries: Partial<Record<DeliveryState, number>>;
 };
 
@@ -204,6 +206,7 @@ export const listEvents = (
       ${iso(sql`e.occurred_at`)} as occurred_at, ${iso(sql`e.received_at`)} as received_at,
       ${iso(sql`e.verified_at`)} as verified_at, e.size_bytes, e.content_type, e.body_hash,
       e.duplicates, e.payload is not null as has_payload, e.headers,
+      ${iso(sql`e.erased_at`)} as erased_at, e.erased_by,
       coalesce((select jsonb_object_agg(s.state, s.n) from (select state, count(*)::int as n
         from deliveries v where v.event_id = e.id and v.org_id = app_org_id() group by state) s), '{}')
         as deliveries
@@ -219,6 +222,8 @@ export type ReplayPlan = {
   events: number;
   /** Of these, no payload is kept: they cannot be sent again. */
   without_payload: number;
+  /** Of those, it was erased for a person's sake. */
+  erased: number;
   /** Of these, the event was never settled, or its vendor did not confirm it. */
   not_confirmed: number;
   /** Pairs of event and destination that will be (were) sent. */
@@ -230,7 +235,7 @@ export type ReplayPlan = {
 /** A replay goes to the destination that was named, even past its filter, else to all that take the event. */
 const pairs = (filter: EventFilter, destinationId: string | undefined) => sql`chosen as (
     select e.id, e.seq, e.vendor_id, e.integration_id, e.type, e.status,
-      e.payload is not null as has_payload
+      e.payload is not null as has_payload, e.erased_at
     from events e where ${matching(filter)}
   ), good as (
     select * from chosen where status = 'processed' and has_payload
@@ -253,6 +258,7 @@ export const planReplay = (
     )
     select (select count(*)::int from chosen) as events,
       (select count(*)::int from chosen where status = 'processed' and not has_payload) as without_payload,
+      (select count(*)::int from chosen where erased_at is not null) as erased,
       (select count(*)::int from chosen where status <> 'processed') as not_confirmed,
       (select count(*)::int from pair) - (select count(*)::int from waiting) as deliveries,
       (select count(*)::int from waiting) as under_way`);

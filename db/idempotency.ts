@@ -11,6 +11,7 @@ const keptForHours = 72;
 /**
  * Three statements to run in order: the expired key goes, ours is inserted unless another request
  * holds it, and the row that now stands is read. `claimed` is empty where another request was first.
+ * `key` is a hash of what the caller chose, who may have put a person's number into it.
  */
 export const claimKey = (db: OrgDb, id: string, key: string, requestHash: string) =>
   [

@@ -204,6 +204,9 @@ export const events = pgTable(
       .default("received"),
     /** Further deliveries of the same event by the vendor. */
     duplicates: integer("duplicates").notNull().default(0),
+    /** When everything it held was erased for a person's sake, and by whom, as in the audit log. */
+    erasedAt: at("erased_at"),
+    erasedBy: varchar("erased_by", { length: 60 }),
   },
   (table) => [
     unique("events_dedup").on(table.integrationId, table.dedupKey),

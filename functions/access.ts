@@ -35,6 +35,7 @@ export const forPeople = {
   "keys:write": ["owner", "admin"],
   "sso:read": ["owner", "admin"],
   "sso:write": ["owner", "admin"],
+  "erasure:write": ["owner", "admin"],
 } as const satisfies Record<string, readonly Role[]>;
 type AnyPermission = Permission | keyof typeof forPeople;
 const rolesOf: Readonly<Record<AnyPermission, readonly Role[]>> = { ...permissions, ...forPeople };

@@ -14,6 +14,7 @@ import { checkRoutes } from "./checks.ts";
 import { deliveryRoutes } from "./deliveries.ts";
 import { destinationRoutes } from "./destinations.ts";
 import { envOf } from "./env.ts";
+import { erasureRoutes } from "./erasures.ts";
 import { eventRoutes } from "./events.ts";
 import { executeRoutes } from "./execute.ts";
 import { type AppEnv, newApp, onError } from "./http.ts";
@@ -119,6 +120,7 @@ for (const path of [
   "/api/events/*",
   "/api/destinations/*",
   "/api/deliveries/*",
+  "/api/erasures",
   "/api/keys/*",
   "/api/signing-keys/*",
   "/api/sso/*",
@@ -147,6 +149,7 @@ export const app = root
   .route("/api/events", eventRoutes)
   .route("/api/destinations", destinationRoutes)
   .route("/api/deliveries", deliveryRoutes)
+  .route("/api/erasures", erasureRoutes)
   .route("/api/keys", keyRoutes)
   .route("/api/signing-keys", signingKeyRoutes)
   .route("/", keySetRoutes)

@@ -58,6 +58,10 @@ const EventRow = z
     duplicates: z.number().int(),
     has_payload: z.boolean(),
     headers: z.record(z.string(), z.string()),
+    /** When all that it held was erased for a person's sake: it cannot be sent again. */
+    erased_at: z.iso.datetime().nullable(),
+    /** `user:<id>`, as in the activity. */
+    erased_by: z.string().nullable(),
     /** How many deliveries are in which state. */
     deliveries: z.partialRecord(z.enum(deliveryStates), z.number().int()),
   })
@@ -147,7 +151,7 @@ const read = createRoute({
         data: EventRow.extend({
           /** Null where it is no longer kept, or the role may not see it. */
           payload: Payload.nullable(),
-          payload_withheld: z.enum(["not_kept", "role"]).nullable(),
+          payload_withheld: z.enum(["not_kept", "erased", "role"]).nullable(),
           destinations: z.array(DeliveryOfEvent),
         }),
       }),
@@ -161,6 +165,8 @@ const Plan = z
     events: z.number().int(),
     /** Their payload is no longer kept: they cannot be sent again. */
     without_payload: z.number().int(),
+    /** Of those, it was erased for a person's sake. */
+    erased: z.number().int(),
     not_confirmed: z.number().int(),
     /** Deliveries that are (or would be) sent. */
     deliveries: z.number().int(),
@@ -360,7 +366,8 @@ export const eventRoutes = newApp()
         event.contentType,
       );
     }
-    const withheld = payload ? null : event.payload ? ("role" as const) : ("not_kept" as const);
+    const gone = event.erasedAt ? ("erased" as const) : ("not_kept" as const);
+    const withheld = payload ? null : event.payload ? ("role" as const) : gone;
     const data = { ...row, payload, payload_withheld: withheld, destinations: deliveries };
     return c.json({ success: true as const, data }, 200);
   })
@@ -369,6 +376,8 @@ export const eventRoutes = newApp()
     const { destination_id: destinationId } = c.req.valid("json");
     const plan = await replay(c.env, c.var.db, { ids: [id] }, { destinationId, dryRun: false });
     if (!plan.events) throw new Problem("not_found");
+    if (plan.erased)
+      throw new Problem("conflict", "The event was erased on request: it cannot be sent again");
     if (plan.without_payload)
       throw new Problem(
         "conflict",

@@ -26,7 +26,7 @@ export async function claim(c: Context<AppEnv>, key: string) {
   let held: string | undefined;
 
   return {
-    statements: claimKey(db, id, key, requestHash),
+    statements: claimKey(db, id, await sha256Hex(key), requestHash),
 
     /**
      * The stored answer where the request was made before, undefined where it is ours to carry out.
@@ -60,6 +60,11 @@ export async function claim(c: Context<AppEnv>, key: string) {
           },
         });
       }
+      if (row.status !== null)
+        throw new Problem(
+          "conflict",
+          "The request was carried out. Its answer was erased for the sake of a person whom it named",
+        );
       if (row.startedAt.getTime() > Date.now() - staleSeconds * 1000)
         throw new Problem("request_in_progress", undefined, { retryAfter: 1 });
       const [taken] = repeatable ? await db.run(takeOverKey(db, row.id, staleSeconds)) : [[]];

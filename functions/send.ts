@@ -37,6 +37,7 @@ export const causes = {
   interrupted: "The attempt was cut off on our side; it was made again",
   expired: "The event was given up after its time",
   payload_gone: "The payload is no longer kept",
+  erased: "The event was erased for the sake of a person whom it named",
   internal: "The delivery could not be prepared on our side",
 } as const;
 export type SendCause = keyof typeof causes;

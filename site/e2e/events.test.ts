@@ -5,7 +5,14 @@ import { type Receiver, startReceiver } from "../../scripts/receiver.ts";
 import { demo, seed } from "../../scripts/seed.ts";
 import { call, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
-import { expectAccessible, signIn, visit, type Visitor } from "./visitor.ts";
+import {
+  expectAccessible,
+  expectNoSideways,
+  signIn,
+  visit,
+  type Visitor,
+  widths,
+} from "./visitor.ts";
 
 let world: World;
 let browser: Browser;
@@ -232,6 +239,55 @@ test("a signed test event is sent from the integration's page in development", a
   await page.getByText("The event was signed, sent and accepted").waitFor();
   await page.getByRole("link", { name: "Events received" }).click();
   await page.locator(".events li").first().waitFor();
+});
+
+test("a person is looked for, and erased once the count is confirmed, by keyboard alone", async () => {
+  const patient = "Cnry Kittiwake";
+  await world.simulator.sendWebhook("stripe", {
+    url: webhookUrl,
+    credentials: world.simulator.simulation("stripe").credentials,
+    type: "payment_intent.processing",
+    body: { description: `For ${patient}` },
+  });
+  const look = async ({ page: on }: Visitor) => {
+    await on.goto("/events/");
+    await on.getByRole("button", { name: "Erase a person…" }).press("Enter");
+    const dialog = on.getByRole("dialog");
+    await dialog.getByLabel(/^Phone, email/).waitFor();
+    await expectAccessible(on, "the question");
+    await on.keyboard.type(patient);
+    await on.keyboard.press("Enter");
+    await dialog.getByRole("heading", { name: "Erase what names this person?" }).waitFor();
+    await dialog.getByText("1 webhook", { exact: true }).waitFor();
+    return dialog;
+  };
+  const other = await visit(browser, world.url.replace("127.0.0.1", "localhost"), {
+    theme: "dark",
+    width: widths.phone,
+  });
+  await signIn(other.page);
+  await look(other);
+  await expectAccessible(other.page, "the count on a phone");
+  await expectNoSideways(other.page, "the count on a phone");
+  expect(other.troubles).toEqual([]);
+  await other.leave();
+  const dialog = await look(visitor);
+  const erase = dialog.getByRole("button", { name: "Erase 1 webhook" });
+  while (!(await erase.evaluate((button) => button.matches(":focus"))))
+    await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+  await dialog.getByRole("heading", { name: "Erased" }).waitFor();
+  await expectAccessible(page, "the end");
+  await page.keyboard.press("Escape");
+  const line = page.locator(".events li", { hasText: "payment_intent.processing" });
+  await line.getByText("Erased").waitFor();
+  await line.getByRole("button").click();
+  await page.getByText(/^It was erased on request by you on /).waitFor();
+  await expectAccessible(page, "an erased event");
+  expect(await page.getByRole("button", { name: "Send again", exact: true }).isDisabled()).toBe(
+    true,
+  );
+  await page.keyboard.press("Escape");
 });
 
 test("nothing went wrong on the way", () => {

@@ -41,6 +41,7 @@ const icons: Readonly<Record<ActivityType, IconName>> = {
   events_replayed: "send",
   payload_opened: "eye",
   retention_changed: "clock",
+  subject_erased: "eye-off",
   connect_started: "link",
   connected: "link",
   connect_failed: "alert",

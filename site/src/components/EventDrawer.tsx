@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
+import { useActorNames } from "../lib/actors.ts";
 import { announce } from "../lib/announce.tsx";
 import type { CatalogEntry } from "../lib/catalog.ts";
 import { eventStatuses } from "../lib/delivery-states.ts";
@@ -115,7 +116,17 @@ export function EventDrawer({ id, catalog, onClose, onChanged }: Props) {
   );
 }
 
+/** Why there is no payload to see. */
+function withheldText(event: OpenedEvent, nameOf: (actor: string) => string): string {
+  if (event.payload_withheld === "role")
+    return "Your role does not show payloads. Ask an owner or admin.";
+  if (event.erased_at)
+    return `It was erased on request by ${nameOf(event.erased_by ?? "")} on ${fullTime(event.erased_at)}.`;
+  return "It is no longer kept; its hash is below.";
+}
+
 function Opened({ event }: { event: OpenedEvent }) {
+  const nameOf = useActorNames();
   const facts: [string, string][] = [
     ["Received", fullTime(event.received_at)],
     ...(event.occurred_at ? [["Happened", fullTime(event.occurred_at)] as [string, string]] : []),
@@ -127,7 +138,11 @@ function Opened({ event }: { event: OpenedEvent }) {
   return (
     <div class="stack event">
       <p class="row">
-        <Badge {...eventStatuses[event.status]} />
+        {event.erased_at ? (
+          <Badge label="Erased" icon="eye-off" tone="quiet" />
+        ) : (
+          <Badge {...eventStatuses[event.status]} />
+        )}
         <span class="status status-good">
           <Icon name="lock" size={13} />
           Signature verified
@@ -149,25 +164,23 @@ function Opened({ event }: { event: OpenedEvent }) {
         {event.payload ? (
           <Payload payload={event.payload} />
         ) : (
-          <p class="quiet">
-            {event.payload_withheld === "role"
-              ? "Your role does not show payloads. Ask an owner or admin."
-              : "It is no longer kept; its hash is below."}
-          </p>
+          <p class="quiet">{withheldText(event, nameOf)}</p>
         )}
       </section>
-      <section>
-        <h3>Headers</h3>
-        <dl class="review">
-          {Object.entries(event.headers).map(([name, value]) => (
-            <div key={name}>
-              <dt class="mono">{name}</dt>
-              <dd class="mono">{value}</dd>
-            </div>
-          ))}
-        </dl>
-        <p class="quiet small">Headers that authenticate are never kept.</p>
-      </section>
+      {!event.erased_at && (
+        <section>
+          <h3>Headers</h3>
+          <dl class="review">
+            {Object.entries(event.headers).map(([name, value]) => (
+              <div key={name}>
+                <dt class="mono">{name}</dt>
+                <dd class="mono">{value}</dd>
+              </div>
+            ))}
+          </dl>
+          <p class="quiet small">Headers that authenticate are never kept.</p>
+        </section>
+      )}
       <section>
         <h3>Details</h3>
         <dl class="review">

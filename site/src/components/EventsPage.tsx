@@ -10,6 +10,7 @@ import { environmentLabels } from "../lib/status.ts";
 import { useEventTail } from "../lib/tail.ts";
 import { ago, fullTime } from "../lib/time.ts";
 import { loadCatalog } from "../lib/vendor-names.ts";
+import { EraseDialog } from "./EraseDialog.tsx";
 import { EventDrawer } from "./EventDrawer.tsx";
 import { Icon } from "./Icon.tsx";
 import { ReplayDialog } from "./ReplayDialog.tsx";
@@ -43,7 +44,7 @@ type Catalog = ReadonlyMap<string, CatalogEntry>;
 export function EventsPage() {
   const [chosen, setChosen] = useState(readAddress);
   const [opened, setOpened] = useState(new URLSearchParams(location.search).get("id") ?? "");
-  const [asking, setAsking] = useState<"replay" | "retention">();
+  const [asking, setAsking] = useState<"replay" | "retention" | "erase">();
   const [loaded, setLoaded] = useState<{ catalog: Catalog; rows: Integration[] }>();
   const [failure, setFailure] = useState<unknown>();
   const tail = useEventTail(filterOf(chosen));
@@ -152,6 +153,15 @@ export function EventsPage() {
               <Icon name="clock" size={14} /> Retention
             </button>
           )}
+          {may("erasure:write") && (
+            <button
+              type="button"
+              class="button button-quiet button-small"
+              onClick={() => setAsking("erase")}
+            >
+              <Icon name="eye-off" size={14} /> Erase a person…
+            </button>
+          )}
           {may("events:replay") && (
             <button
               type="button"
@@ -235,6 +245,9 @@ export function EventsPage() {
           onSent={tail.reload}
         />
       )}
+      {asking === "erase" && (
+        <EraseDialog onClose={() => setAsking(undefined)} onErased={tail.reload} />
+      )}
       {asking === "retention" && (
         <RetentionDialog vendors={vendors} nameOf={nameOf} onClose={() => setAsking(undefined)} />
       )}
@@ -291,7 +304,9 @@ function EventTable({ rows, catalog, onOpen }: TableProps) {
               </p>
             </div>
             <span class="event-deliveries">
-              {counts.length === 0 ? (
+              {row.erased_at ? (
+                <Badge label="Erased" icon="eye-off" tone="quiet" />
+              ) : counts.length === 0 ? (
                 <Badge {...eventStatuses[row.status]} />
               ) : (
                 counts.map(([state, count]) => (

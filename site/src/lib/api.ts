@@ -251,6 +251,7 @@ export const activityTypes = {
   events_replayed: "Events sent again",
   payload_opened: "Payload opened",
   retention_changed: "Retention changed",
+  subject_erased: "Person erased",
   connect_started: "Connecting",
   connected: "Connected",
   connect_failed: "Not connected",

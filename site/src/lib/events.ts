@@ -2,7 +2,7 @@ import type { InferRequestType, InferResponseType } from "hono/client";
 
 import { answer, client } from "./api.ts";
 
-const { events, deliveries, destinations } = client;
+const { events, deliveries, destinations, erasures } = client;
 
 export type WebhookEvent = InferResponseType<typeof events.$get, 200>["data"][number];
 export type OpenedEvent = InferResponseType<(typeof events)[":id"]["$get"], 200>["data"];
@@ -19,6 +19,8 @@ export type EventFilter = NonNullable<
 >;
 export type Replay = InferResponseType<typeof events.replay.$post, 200>["data"];
 export type Retention = InferResponseType<typeof events.retention.$get, 200>["data"];
+
+export type Erasure = InferResponseType<typeof erasures.$post, 200>["data"];
 
 export const listEvents = (filter: EventFilter, limit: number, cursor?: string) =>
   answer(
@@ -50,6 +52,10 @@ export const replayEvents = (filter: EventFilter, destinationId: string, dryRun:
 export const getRetention = async () => (await answer(events.retention.$get())).data;
 export const setRetention = (retention: Retention) =>
   answer(events.retention.$put({ json: retention }));
+
+/** One step; repeated with the cursor that it answers until that is null. */
+export const eraseSubject = (subject: string, dryRun: boolean, cursor?: string | null) =>
+  answer(erasures.$post({ json: { subject, dry_run: dryRun, ...(cursor ? { cursor } : {}) } }));
 
 export type DeliveryFilter = { event_id?: string; destination_id?: string; state?: DeliveryState };
 

@@ -14,6 +14,7 @@ const allowed = {
   "keys:write": ["owner", "admin"],
   "signing-keys:write": ["owner", "admin"],
   "sso:write": ["owner", "admin"],
+  "erasure:write": ["owner", "admin"],
 } as const satisfies Partial<Permissions>;
 
 let role: Role | null = null;
