@@ -154,8 +154,8 @@ const slow = { timeoutMs: 120_000 };
 
 const ModelReply = z.object({
   id: z.string(),
-  display_name: z.string().optional(),
-  lifecycle: z.string().optional(),
+  display_name: z.string().nullish(),
+  lifecycle: z.string().nullish(),
   /** Anthropic may still move it. */
   retires_at: z.string().nullish(),
   max_tokens: z.number().nullish(),
@@ -193,6 +193,20 @@ const batchOf = (reply: z.output<typeof BatchReply>) => ({
   counts: reply.request_counts,
   endedAt: reply.ended_at ?? undefined,
 });
+
+const eventTypes = Object.entries({
+  session:
+    "created pending running idled updated archived deleted status_idled status_run_started status_rescheduled status_terminated requires_action outcome_evaluation_ended budget_reached thread_created thread_idled thread_terminated",
+  agent: "created updated archived deleted",
+  environment: "created updated archived deleted",
+  deployment: "created updated paused unpaused archived deleted",
+  deployment_run: "started succeeded failed",
+  memory_store: "created archived deleted",
+  vault: "created archived deleted",
+  vault_credential: "created archived deleted refresh_failed",
+  user_profile: "enforcement_action_opened enforcement_action_resolved program_status_updated",
+  external_key: "failed recovered",
+}).flatMap(([of, happenings]) => happenings.split(" ").map((what) => `${of}.${what}`));
 
 const EventBody = z.object({
   id: z.string().optional(),
@@ -462,8 +476,8 @@ export const vendor = defineVendor({
         return {
           models: data.map((model) => ({
             id: model.id,
-            name: model.display_name,
-            lifecycle: model.lifecycle,
+            name: model.display_name ?? undefined,
+            lifecycle: model.lifecycle ?? undefined,
             until: model.retires_at ?? undefined,
             maxOutputTokens: model.max_tokens ?? undefined,
           })),
@@ -559,27 +573,8 @@ export const vendor = defineVendor({
     verify: standardWebhooks<Config>({ secret: ({ webhookSecret }) => webhookSecret }),
     secretField: "webhookSecret",
     events: readEvents,
-    types: [
-      "session.status_idled",
-      "session.status_run_started",
-      "session.status_rescheduled",
-      "session.status_terminated",
-      "session.requires_action",
-      "session.outcome_evaluation_ended",
-      "session.budget_reached",
-      "agent.created",
-      "agent.updated",
-      "agent.archived",
-      "deployment.paused",
-      "deployment_run.started",
-      "deployment_run.succeeded",
-      "deployment_run.failed",
-      "vault_credential.refresh_failed",
-      "user_profile.enforcement_action_opened",
-      "user_profile.enforcement_action_resolved",
-      "external_key.failed",
-      "external_key.recovered",
-    ],
+    types: eventTypes,
+    failures: ["deployment_run.failed", "vault_credential.refresh_failed", "external_key.failed"],
     setup: [
       "Anthropic sends events of managed agents and of the organization, not of single messages or batches.",
       "Open the Claude Console, Webhooks: https://platform.claude.com/docs/en/managed-agents/webhooks",
