@@ -134,9 +134,9 @@ function channelOf(channel: string | undefined, { defaultChannel }: Config) {
 const UserReply = z.object({
   user: z.object({
     id: z.string(),
-    name: z.string().optional(),
-    real_name: z.string().optional(),
-    profile: z.object({ email: z.string().optional() }).optional(),
+    name: z.string().nullish(),
+    real_name: z.string().nullish(),
+    profile: z.object({ email: z.string().nullish() }).nullish(),
   }),
 });
 
@@ -224,7 +224,12 @@ export const vendor = defineVendor({
   },
   async test(api) {
     const answer = await api.send("POST", "/api/auth.test", { form: {} });
-    const Identity = z.object({ ok: z.literal(true), team: z.string(), user: z.string() });
+    const Identity = z.object({
+      ok: z.literal(true),
+      team: z.string().nullish(),
+      team_id: z.string().nullish(),
+      user: z.string().nullish(),
+    });
     const { success, data } = Identity.safeParse(await answer.json().catch(() => undefined));
     if (!success) throw new VendorFailure("unexpected_reply", "Slack's answer was not understood");
     const scopes = answer.headers.get("x-oauth-scopes")?.split(/,\s*/);
@@ -234,7 +239,7 @@ export const vendor = defineVendor({
         "The Slack app lacks the scope chat:write: add it and install the app again",
       );
     return {
-      account: `${data.team} (as ${data.user})`,
+      account: `${data.team ?? data.team_id ?? "Slack"}${data.user ? ` (as ${data.user})` : ""}`,
       checked: scopes ? ["token accepted", "may post messages"] : ["token accepted"],
     };
   },
@@ -407,7 +412,7 @@ export const vendor = defineVendor({
         return {
           id: user.id,
           name: user.real_name ?? user.name ?? user.id,
-          email: user.profile?.email,
+          email: user.profile?.email ?? undefined,
         };
       },
     }),
@@ -447,13 +452,13 @@ export const vendor = defineVendor({
       async run(api, { limit, cursor }) {
         const Channel = z.object({
           id: z.string(),
-          name: z.string(),
-          is_private: z.boolean().default(false),
-          is_member: z.boolean().default(false),
+          name: z.string().nullish(),
+          is_private: z.boolean().nullish(),
+          is_member: z.boolean().nullish(),
         });
         const reply = z.object({
           channels: z.array(Channel),
-          response_metadata: z.object({ next_cursor: z.string().optional() }).optional(),
+          response_metadata: z.object({ next_cursor: z.string().nullish() }).nullish(),
         });
         const found = await api.get("/api/conversations.list", reply, {
           query: { types: "public_channel,private_channel", exclude_archived: true, limit, cursor },
@@ -461,9 +466,9 @@ export const vendor = defineVendor({
         return {
           channels: found.channels.map((channel) => ({
             id: channel.id,
-            name: channel.name,
-            private: channel.is_private,
-            joined: channel.is_member,
+            name: channel.name ?? channel.id,
+            private: channel.is_private ?? false,
+            joined: channel.is_member ?? false,
           })),
           // Slack writes an empty cursor on the last page.
           next: found.response_metadata?.next_cursor || undefined,

@@ -53,6 +53,26 @@ const cases: Sparse[] = [
     replies: [{ projects: [{}, { project_id: "p1" }, { project_id: "p2" }] }, {}, { request: {} }],
     result: { id: "a3f1c9d2-4b7e-4f9a-8c3d-2e5f7b9a1c0d" },
   },
+  {
+    vendor: "slack",
+    operation: "listChannels",
+    replies: [{ ok: true, channels: [{ id: "G0123456789", is_mpim: true }] }],
+    result: {
+      channels: [{ id: "G0123456789", name: "G0123456789", private: false, joined: false }],
+    },
+  },
+  {
+    vendor: "slack",
+    operation: "findUserByEmail",
+    replies: [{ ok: true, user: { id: "U1", real_name: null, profile: { email: null } } }],
+    result: { id: "U1", name: "U1" },
+  },
+  {
+    vendor: "anthropic",
+    operation: "listModels",
+    replies: [{ data: [{ id: "m1", max_tokens: null, retires_at: null }], last_id: null }],
+    result: { models: [{ id: "m1" }] },
+  },
 ];
 
 test.each(cases)(
