@@ -1,7 +1,7 @@
 import type { Browser, Page } from "playwright-core";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 
-import type { AnyVendor, Category } from "../../handlers/define.ts";
+import type { AnyVendor } from "../../handlers/define.ts";
 import { loadVendor, registry } from "../../handlers/registry.ts";
 import { seed } from "../../scripts/seed.ts";
 import { startWorld, type World } from "../../scripts/world.ts";
@@ -9,14 +9,6 @@ import { loadSimulation } from "../../simulator/simulations.ts";
 import { openBrowser } from "./browser.ts";
 import { signIn, visit, type Visitor } from "./visitor.ts";
 import { wizardOf } from "./wizard.ts";
-
-const groups: Record<string, readonly Category[]> = {
-  "electronic health records": ["ehr"],
-  clearinghouses: ["claims", "eligibility", "rcm", "era"],
-  payments: ["payment", "billing"],
-  messaging: ["communication"],
-  "AI and video": ["ai", "telehealth"],
-};
 
 type Known = { id: string; vendor: AnyVendor };
 
@@ -31,14 +23,6 @@ for (const id of Object.keys(registry)) {
   const vendor = await loadVendor(id);
   if (vendor && !(await needsConsent({ id, vendor }))) all.push({ id, vendor });
 }
-
-/** One vendor of each group; all of them with EVERY_VENDOR set. */
-const chosen = Object.entries(groups).map(([group, categories]) => {
-  const members = all
-    .filter(({ vendor }) => categories.includes(vendor.category))
-    .toSorted((a, b) => Number(b.vendor.featured ?? false) - Number(a.vendor.featured ?? false));
-  return { group, members: process.env["EVERY_VENDOR"] ? members : members.slice(0, 1) };
-});
 
 let world: World;
 let browser: Browser;
@@ -97,16 +81,13 @@ async function runOne(known: Known): Promise<void> {
   expect(await result.textContent()).toMatch(/Done/);
 }
 
-describe.each(chosen)("$group", ({ members }) => {
-  test("has a vendor", () => {
-    expect(members.length).toBeGreaterThan(0);
-  });
-  for (const known of members)
-    test(`${known.id} is configured with demo values, tested, switched on and called`, async () => {
-      await configure(known);
-      await runOne(known);
-    });
-});
+test.each(all)(
+  "$id is configured with demo values, tested, switched on and called",
+  async (known) => {
+    await configure(known);
+    await runOne(known);
+  },
+);
 
 test("nothing went wrong on the way", () => {
   expect(visitor.troubles).toEqual([]);
