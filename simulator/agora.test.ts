@@ -16,14 +16,16 @@ import { vendor } from "../handlers/agora.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import { VendorFailure } from "../problem.ts";
 import { admits, agoraSeeded, readToken } from "./agora.ts";
-import { causesOf, connectVendor } from "./parity/wire.ts";
+import { startSimulator } from "./server.ts";
+import { causesOf, connectVendor } from "./wire.ts";
 
 /**
  * Agora publishes no server SDK for its REST interface, but only agora-token: so the tokens are held
  * against that package, and the calls against the simulation alone, which follows Agora's reference.
  */
-const connected = await connectVendor("agora", vendor);
-const { simulator, credentials, run } = connected;
+const simulator = await startSimulator({ vendors: ["agora"] });
+const connected = connectVendor(simulator, "agora", vendor);
+const { credentials, run } = connected;
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
@@ -243,7 +245,7 @@ describe("rooms", () => {
 describe("recordings", () => {
   type Started = { id: string; resource: string; room: string; uid: string };
   const start = (params: object = {}, values?: FieldValues) =>
-    run("startRecording", { room, ...params }, values) as Promise<Started>;
+    run("startRecording", { room, ...params }, values && { values }) as Promise<Started>;
   const sentBodies = () =>
     simulator
       .requests("agora")
@@ -345,7 +347,7 @@ describe("the test", () => {
     ["another certificate", { appCertificate: "f".repeat(32) }, "credentials_rejected"],
     ["a project that is disabled", { appId: agoraSeeded.disabledAppId }, "forbidden"],
   ])("does not pass with %s", async (_name, wrong, cause) => {
-    const failure = await failureOf(connected.test({ ...credentials, ...wrong }));
+    const failure = await failureOf(connected.test(connected.changed(wrong)));
     expect(failure.failure).toBe(cause);
     expect(failure.message).not.toContain(keys.appCertificate);
   });

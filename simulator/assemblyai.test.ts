@@ -1,11 +1,11 @@
 import { AssemblyAI } from "assemblyai";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { connectApi, runOperation } from "../handlers/api.ts";
+import { connectApi } from "../handlers/api.ts";
 import { vendor } from "../handlers/assemblyai.ts";
 import { assemblyaiOtherKey, assemblyaiSpentKey } from "./assemblyai.ts";
 import { startVendor } from "./server.ts";
-import { causeOf, connectionTo, meaningOf } from "./wire/parity.ts";
+import { causeOf, connectVendor, testParity } from "./wire.ts";
 
 const simulator = await startVendor("assemblyai");
 afterAll(() => simulator.close());
@@ -93,15 +93,16 @@ describe("the SDK against the simulator", () => {
   });
 });
 
-const connection = (changes = {}) => connectionTo(simulator, "assemblyai", vendor, changes);
+const connected = connectVendor(simulator, "assemblyai", vendor, { environment: "production" });
+const { cause, changed } = connected;
 const run = (operation: string, params: unknown, changes = {}) =>
-  runOperation({ ...connection(changes), operation, params });
+  connected.run(operation, params, changed(changes));
 const submit = async (params: object) =>
   ((await run("transcribeAudio", { url, ...params })) as { id: string }).id;
 
 describe("our operations against the simulator", () => {
   test("the test shows the key's end and the region, for want of an account's name", async () => {
-    expect(await connection().test()).toEqual({
+    expect(await connected.test()).toEqual({
       account: "Key ••••0000, United States",
       checked: ["key accepted, transcripts may be listed"],
     });
@@ -149,11 +150,11 @@ describe("our operations against the simulator", () => {
   test("gives each trouble its own cause", async () => {
     const fault = (kind: "reset" | "rate_limited" | "garbage") => {
       simulator.fault({ vendor: "assemblyai", kind, times: 3 });
-      return causeOf(connection().test()).finally(() => simulator.clearFaults());
+      return cause().finally(() => simulator.clearFaults());
     };
     const uploaded = (await run("uploadAudio", { audio })) as { url: string };
     expect({
-      wrongKey: await causeOf(connection({ apiKey: "f".repeat(32) }).test()),
+      wrongKey: await cause(changed({ apiKey: "f".repeat(32) })),
       // A key has no scopes; what it may not reach is another project's recording.
       missingScope: await causeOf(
         run("transcribeAudio", { url: uploaded.url }, { apiKey: assemblyaiOtherKey }),
@@ -173,7 +174,7 @@ describe("our operations against the simulator", () => {
   /** Keys do not expire; one that was revoked gets the answer of a wrong one. */
   test("a key that no longer works is a rejected one, since AssemblyAI tells no difference", async () => {
     simulator.fault({ vendor: "assemblyai", kind: "expired_credentials", times: 1 });
-    expect(await causeOf(connection().test())).toBe("credentials_rejected");
+    expect(await cause()).toBe("credentials_rejected");
   });
 
   test("no credit and an unknown transcript, both 400, are told apart", async () => {
@@ -187,7 +188,8 @@ describe("webhooks", () => {
   const { verify, events, confirm } = vendor.webhooks ?? expect.fail();
   const webhookToken = "unguessable-token";
   const address = `https://edge.example/webhooks/assemblyai/1?token=${webhookToken}`;
-  const values = (changes = {}) => ({ ...connection(changes).values, webhookToken }) as never;
+  const values = (changes = {}) =>
+    ({ ...connected.credentials, ...changes, webhookToken }) as never;
   async function receive(body?: object, type?: string, given = credentials) {
     const request = await webhook?.({ url: address, credentials: given, body, type });
     return {
@@ -198,7 +200,7 @@ describe("webhooks", () => {
     };
   }
   const confirmed = (incoming: Awaited<ReturnType<typeof receive>>) =>
-    confirm?.(connectApi(connection()), { type: "transcript.completed" }, incoming);
+    confirm?.(connectApi(connected.options()), { type: "transcript.completed" }, incoming);
 
   test("a transcription carries our secret to the webhook that it causes", async () => {
     const id = await submit({ webhookUrl: address });
@@ -253,25 +255,20 @@ describe("webhooks", () => {
   });
 });
 
-/** Left out of the SDK's requests: the JSON content type that it sends without a body. */
-describe("our requests mean what the SDK's mean", () => {
-  const asked = async (work: () => Promise<unknown>) => {
-    await work();
-    return simulator.requests().map((request) => meaningOf(request));
-  };
-  const id = "9ea68fd3-f953-42c1-9742-976c447fb463";
-  const all = {
-    fallbackModel: "example-medical",
-    language: "en",
-    speakerLabels: true,
-    speakersExpected: 2,
-    keyterms: ["metoprolol"],
-    redact: ["person_name"],
-    domain: "medical-v1",
-    webhookUrl: "https://edge.example/webhooks/assemblyai/1?token=t",
-  };
+const id = "9ea68fd3-f953-42c1-9742-976c447fb463";
+const all = {
+  fallbackModel: "example-medical",
+  language: "en",
+  speakerLabels: true,
+  speakersExpected: 2,
+  keyterms: ["metoprolol"],
+  redact: ["person_name"],
+  domain: "medical-v1",
+  webhookUrl: "https://edge.example/webhooks/assemblyai/1?token=t",
+};
 
-  test.each<[string, object, () => Promise<unknown>]>([
+testParity(connected, {
+  rows: [
     [
       "transcribeAudio",
       { audio, model },
@@ -309,9 +306,5 @@ describe("our requests mean what the SDK's mean", () => {
     ],
     ["deleteTranscript", { id }, () => sdk.transcripts.delete(id)],
     ["uploadAudio", { audio }, () => sdk.files.upload(bytes)],
-  ])("%s (%#)", async (operation, ours, theirs) => {
-    const expected = await asked(theirs);
-    simulator.reset();
-    expect(await asked(() => run(operation, ours))).toEqual(expected);
-  });
+  ],
 });

@@ -5,15 +5,21 @@ import * as examples from "../handlers/medical-network-examples.ts";
 import { memoryTokens } from "../handlers/oauth.ts";
 import type { VendorFailure } from "../problem.ts";
 import { availityPayerListOnly, availityStandard } from "./availity.ts";
-import { wireTo } from "./clearinghouses/wire.ts";
 import type { FaultKind } from "./define.ts";
 import { startSimulator } from "./server.ts";
+import { connectVendor } from "./wire.ts";
 
 const simulator = await startSimulator({ vendors: ["availity"] });
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
-const { credentials, run, testWith, exampleOf, ...wire } = wireTo(simulator, "availity", vendor);
+const {
+  credentials,
+  run,
+  test: testWith,
+  exampleOf,
+  ...wire
+} = connectVendor(simulator, "availity", vendor);
 const asked = () => wire.asked().map((each) => each.replace(/\/14\d+$/, "/{id}"));
 const sent = (path: string) => {
   const found = simulator.requests("availity").findLast((request) => request.path === path);

@@ -1,11 +1,11 @@
 import { DeepgramClient, DeepgramError } from "@deepgram/sdk";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { connectApi, runOperation } from "../handlers/api.ts";
+import { connectApi } from "../handlers/api.ts";
 import { vendor } from "../handlers/deepgram.ts";
 import { deepgramExpiredKey, deepgramSpentKey, deepgramUsageKey } from "./deepgram.ts";
 import { startVendor } from "./server.ts";
-import { causeOf, connectionTo, meaningOf } from "./wire/parity.ts";
+import { causeOf, connectVendor, testParity } from "./wire.ts";
 
 const simulator = await startVendor("deepgram");
 afterAll(() => simulator.close());
@@ -97,13 +97,14 @@ describe("the SDK against the simulator", () => {
   });
 });
 
-const connection = (changes = {}) => connectionTo(simulator, "deepgram", vendor, changes);
+const connected = connectVendor(simulator, "deepgram", vendor, { environment: "production" });
+const { cause, changed } = connected;
 const run = (operation: string, params: unknown, changes = {}) =>
-  runOperation({ ...connection(changes), operation, params });
+  connected.run(operation, params, changed(changes));
 
 describe("our operations against the simulator", () => {
   test("the test names the key's project", async () => {
-    expect(await connection().test()).toEqual({
+    expect(await connected.test()).toEqual({
       account: "Simulated Clinic",
       checked: ["key accepted, its project may be read"],
     });
@@ -164,12 +165,12 @@ describe("our operations against the simulator", () => {
   test("gives each trouble its own cause", async () => {
     const fault = (kind: "reset" | "rate_limited" | "garbage") => {
       simulator.fault({ vendor: "deepgram", kind, times: 3 });
-      return causeOf(connection().test()).finally(() => simulator.clearFaults());
+      return cause().finally(() => simulator.clearFaults());
     };
     expect({
-      wrongKey: await causeOf(connection({ apiKey: "f".repeat(40) }).test()),
+      wrongKey: await cause(changed({ apiKey: "f".repeat(40) })),
       // As 401, and as 403 from another part of Deepgram.
-      missingScope: await causeOf(connection({ apiKey: deepgramUsageKey }).test()),
+      missingScope: await cause(changed({ apiKey: deepgramUsageKey })),
       missingScopeToo: await causeOf(run("createToken", {}, { apiKey: deepgramUsageKey })),
       unreachable: await fault("reset"),
       limited: await fault("rate_limited"),
@@ -186,9 +187,7 @@ describe("our operations against the simulator", () => {
 
   /** A key may have an expiration date, but Deepgram's errors have no code for it. */
   test("an expired key is a rejected one, since Deepgram tells no difference", async () => {
-    expect(await causeOf(connection({ apiKey: deepgramExpiredKey }).test())).toBe(
-      "credentials_rejected",
-    );
+    expect(await cause(changed({ apiKey: deepgramExpiredKey }))).toBe("credentials_rejected");
   });
 
   test("no credit is named, and never taken for a wrong request", async () => {
@@ -202,7 +201,7 @@ describe("callbacks", () => {
   const { verify, events, confirm } = vendor.webhooks ?? expect.fail();
   const webhookToken = "unguessable-token";
   const address = `https://edge.example/webhooks/deepgram/1?token=${webhookToken}`;
-  const values = { ...connection().values, webhookToken } as never;
+  const values = { ...connected.credentials, webhookToken } as never;
   async function receive(body?: object, type = "transcription.completed") {
     const request = await webhook?.({ url: address, credentials, body, type });
     const incoming = {
@@ -211,7 +210,7 @@ describe("callbacks", () => {
       headers: request?.headers ?? new Headers(),
       body: new Uint8Array(Buffer.from((await request?.text()) ?? "")),
     };
-    const believed = () => confirm?.(connectApi(connection()), { type }, incoming);
+    const believed = () => confirm?.(connectApi(connected.options()), { type }, incoming);
     return { incoming, believed };
   }
 
@@ -250,44 +249,39 @@ describe("callbacks", () => {
 
   test("a key that may not read the log is no reason to drop an event", async () => {
     const { incoming } = await receive();
-    const api = connectApi(connection({ apiKey: deepgramUsageKey }));
+    const api = connectApi(connected.options(changed({ apiKey: deepgramUsageKey })));
     await expect(
       confirm?.(api, { type: "transcription.completed" }, incoming),
     ).rejects.toMatchObject({ failure: "forbidden" });
   });
 });
 
-describe("our requests mean what the SDK's mean", () => {
-  const asked = async (work: () => PromiseLike<unknown>) => {
-    const answer = await work();
-    if (answer instanceof Response) await answer.body?.cancel();
-    return simulator.requests().map((request) => meaningOf(request));
-  };
-  const id = "a3f1c9d2-4b7e-4f9a-8c3d-2e5f7b9a1c0d";
-  const all = {
-    model,
-    language: "en",
-    keyterms: ["metoprolol", "atenolol"],
-    redact: ["pii"],
-    dictation: true,
-    speakerLabels: true,
-    callbackUrl: "https://edge.example/webhooks/deepgram/1?token=t",
-  };
-  const theirs = {
-    model,
-    smart_format: true,
-    language: "en",
-    keyterm: ["metoprolol", "atenolol"],
-    redact: "pii",
-    dictation: true,
-    diarize: true,
-    utterances: true,
-    callback: all.callbackUrl,
-    mip_opt_out: true,
-  };
-  const manage = sdk.manage.v1;
+const id = "a3f1c9d2-4b7e-4f9a-8c3d-2e5f7b9a1c0d";
+const all = {
+  model,
+  language: "en",
+  keyterms: ["metoprolol", "atenolol"],
+  redact: ["pii"],
+  dictation: true,
+  speakerLabels: true,
+  callbackUrl: "https://edge.example/webhooks/deepgram/1?token=t",
+};
+const theirs = {
+  model,
+  smart_format: true,
+  language: "en",
+  keyterm: ["metoprolol", "atenolol"],
+  redact: "pii",
+  dictation: true,
+  diarize: true,
+  utterances: true,
+  callback: all.callbackUrl,
+  mip_opt_out: true,
+};
+const manage = sdk.manage.v1;
 
-  test.each<[string, object, () => PromiseLike<unknown>]>([
+testParity(connected, {
+  rows: [
     ["transcribeAudio", { audio, ...all }, () => sdk.listen.v1.media.transcribeFile(bytes, theirs)],
     [
       "transcribeAudio",
@@ -311,9 +305,5 @@ describe("our requests mean what the SDK's mean", () => {
         await manage.projects.requests.get(project, id);
       },
     ],
-  ])("%s (%#)", async (operation, ours, sdks) => {
-    const expected = await asked(sdks);
-    simulator.reset();
-    expect(await asked(() => run(operation, ours))).toEqual(expected);
-  });
+  ],
 });

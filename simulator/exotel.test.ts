@@ -3,17 +3,18 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { connectApi } from "../handlers/api.ts";
 import { vendor } from "../handlers/exotel.ts";
 import type { FieldValues } from "../handlers/fields.ts";
-import { simulatorWire } from "../handlers/outbound.ts";
 import { VendorFailure } from "../problem.ts";
 import { exotelSeeded } from "./exotel.ts";
-import { causesOf, connectVendor, meaning } from "./parity/wire.ts";
+import { startSimulator } from "./server.ts";
+import { causesOf, connectVendor, meaning } from "./wire.ts";
 
 /**
  * Exotel publishes no SDK for Node: what is sent is held against its reference (developer.exotel.com,
  * Voice v1 and SMS), written out here, and against the simulation, which follows the same.
  */
-const connected = await connectVendor("exotel", vendor);
-const { simulator, credentials, run } = connected;
+const simulator = await startSimulator({ vendors: ["exotel"] });
+const connected = connectVendor(simulator, "exotel", vendor);
+const { credentials, run } = connected;
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
@@ -21,7 +22,7 @@ const seeded = exotelSeeded;
 const root = "https://api.in.exotel.com/v1/Accounts/riverside1";
 const basic = `${credentials["apiKey"]}:${credentials["apiToken"]}`;
 const callback = String(credentials["callbackUrl"]);
-const said = () => simulator.requests("exotel").map(meaning);
+const said = () => Promise.all(simulator.requests("exotel").map((each) => meaning(each)));
 const failureOf = async (running: Promise<unknown>) => {
   const failure = await running.catch((error: unknown) => error);
   return failure instanceof VendorFailure ? failure : expect.fail(`not refused: ${failure}`);
@@ -96,21 +97,21 @@ describe("what is sent", () => {
     ["getBalance", {}, "GET", "/Balance.json"],
   ])("by %s is what the reference says", async (operation, params, method, path, body = {}) => {
     await run(operation, params);
-    expect(said()).toEqual([
+    expect(await said()).toEqual([
       { method, address: root + path, query: [], authorization: { basic }, ...body },
     ]);
   });
 
   test("goes to the region of the account", async () => {
     const values = { ...credentials, subdomain: "api.exotel.com" };
-    const failure = await failureOf(run("getBalance", {}, values));
+    const failure = await failureOf(run("getBalance", {}, { values }));
     expect(failure.failure).toBe("credentials_rejected");
     expect(simulator.requests("exotel")[0]?.host).toBe("api.exotel.com");
   });
 
   test("is Unicode only where the text is", async () => {
     for (const body of ["Namaste", "नमस्ते"]) await run("sendSMS", { to, body });
-    const encodings = said().flatMap(({ body }) =>
+    const encodings = (await said()).flatMap(({ body }) =>
       (body as string[]).filter((field) => field.startsWith("EncodingType")),
     );
     expect(encodings).toEqual(["EncodingType=plain", "EncodingType=unicode"]);
@@ -127,7 +128,7 @@ describe("texts and calls", () => {
 
   test("say why they failed: without its DLT entity no text arrives in India", async () => {
     const values = without("dltEntityId", "dltTemplateId");
-    const sent = (await run("sendSMS", { to, body: "See you at 10" }, values)) as Sent;
+    const sent = (await run("sendSMS", { to, body: "See you at 10" }, { values })) as Sent;
     expect(await run("getSMS", sent)).toMatchObject({
       status: "failed",
       error: "FAILED_DLT_ENTITY",
@@ -142,8 +143,8 @@ describe("texts and calls", () => {
       ["connectCall", { from, to }],
       ["connectToFlow", { to, callerId: "08047112233" }],
     ] as const)
-      expect((await failureOf(run(operation, params, values))).failure).toBe("not_configured");
-    expect(said()).toEqual([]);
+      expect((await failureOf(run(operation, params, { values }))).failure).toBe("not_configured");
+    expect(await said()).toEqual([]);
   });
 
   test("are refused with Exotel's own code", async () => {
@@ -164,7 +165,7 @@ describe("texts and calls", () => {
   test("are listed of a time, as Exotel writes it", async () => {
     const [after, before] = ["2026-11-01 00:00:00", "2026-11-23 23:59:59"];
     await run("listCalls", { after, before });
-    expect(said()[0]?.query).toContain(`DateCreated=gte:${after};lte:${before}`);
+    expect((await said())[0]?.query).toContain(`DateCreated=gte:${after};lte:${before}`);
   });
 
   test("have a price and a length once Exotel knows them", async () => {
@@ -209,7 +210,9 @@ describe("numbers", () => {
 describe("the test", () => {
   test("names the account and its region", async () => {
     await expect(connected.test()).resolves.toMatchObject({ account: "riverside1 (Mumbai)" });
-    expect(await connected.cause({ ...credentials, accountSid: "riverside2" })).toBe("not_found");
+    expect(await connected.cause(connected.changed({ accountSid: "riverside2" }))).toBe(
+      "not_found",
+    );
   });
 
   test("names each way in which it can fail", async () => {
@@ -235,14 +238,7 @@ describe("webhooks", () => {
   const url = "https://edge.example/webhooks/exotel/1?token=unguessable-token";
   const { verify, events, confirm } = vendor.webhooks ?? expect.fail();
   const values = { ...credentials, webhookToken: "unguessable-token" } as never;
-  const api = connectApi({
-    vendorId: "exotel",
-    vendor,
-    values: credentials,
-    environment: "sandbox",
-    wire: simulatorWire(simulator.url),
-    sleep: async () => undefined,
-  });
+  const api = connectApi(connected.options());
   async function received(request: Request) {
     const body = new Uint8Array(await request.arrayBuffer());
     return { method: request.method, url: request.url, headers: request.headers, body };

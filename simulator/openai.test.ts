@@ -11,8 +11,10 @@ import {
 } from "openai";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
+import { vendor } from "../handlers/openai.ts";
 import { openaiRestrictedKey, openaiSpentKey } from "./openai.ts";
-import { startVendor } from "./server.ts";
+import { startSimulator, startVendor } from "./server.ts";
+import { connectVendor, testParity } from "./wire.ts";
 
 const simulator = await startVendor("openai");
 afterAll(() => simulator.close());
@@ -217,4 +219,65 @@ describe("webhooks and faults", () => {
     simulator.fault({ vendor: "openai", kind, times: 1 });
     await expect(openai.models.list()).rejects.toBeInstanceOf(error);
   });
+});
+
+const wire = await startSimulator({ vendors: ["openai"] });
+afterAll(() => wire.close());
+const sdk = new OpenAI({
+  apiKey,
+  organization: String(credentials["organization"]),
+  project: String(credentials["project"]),
+  fetch: wire.fetch,
+  maxRetries: 0,
+});
+const input = "How should a patient prepare for a lipid panel?";
+const asked = { model, input, instructions: "Be brief.", max_output_tokens: 50, store: false };
+const text = { model, prompt: input, instructions: "Be brief.", maxOutputTokens: 50 };
+const recording = Buffer.alloc(300, 0xf7);
+const audio = recording.toString("base64");
+
+const region = { values: { ...credentials, region: "api" } };
+testParity(connectVendor(wire, "openai", vendor, region), {
+  headers: ["openai-organization", "openai-project", "idempotency-key"],
+  rows: [
+    ["test", {}, () => sdk.models.list()],
+    ["generateText", text, () => sdk.responses.create(asked)],
+    ["generateText", { prompt: input }, () => sdk.responses.create({ model, input, store: false })],
+    ["streamText", text, () => sdk.responses.create({ ...asked, stream: true })],
+    [
+      "embedTexts",
+      { model: "example-embedding", texts: ["cough", "fever"], dimensions: 256 },
+      () =>
+        sdk.embeddings.create({
+          model: "example-embedding",
+          input: ["cough", "fever"],
+          dimensions: 256,
+          encoding_format: "float",
+        }),
+    ],
+    [
+      "transcribeAudio",
+      {
+        model: "example-transcriber",
+        audio,
+        fileName: "visit.mp3",
+        language: "en",
+        prompt: "Metoprolol, Zoë",
+      },
+      async () =>
+        sdk.audio.transcriptions.create({
+          model: "example-transcriber",
+          file: await toFile(recording, "visit.mp3"),
+          response_format: "json",
+          language: "en",
+          prompt: "Metoprolol, Zoë",
+        }),
+    ],
+    [
+      "moderateText",
+      { text: "I cannot go on.", model: "example-moderation" },
+      () => sdk.moderations.create({ input: "I cannot go on.", model: "example-moderation" }),
+    ],
+    ["listModels", {}, () => sdk.models.list()],
+  ],
 });

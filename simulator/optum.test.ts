@@ -4,16 +4,22 @@ import * as examples from "../handlers/medical-network-examples.ts";
 import { memoryTokens } from "../handlers/oauth.ts";
 import { vendor } from "../handlers/optum.ts";
 import type { VendorFailure } from "../problem.ts";
-import { wireTo } from "./clearinghouses/wire.ts";
 import type { FaultKind } from "./define.ts";
 import { optumEligibilityOnly } from "./optum.ts";
 import { startSimulator } from "./server.ts";
+import { connectVendor } from "./wire.ts";
 
 const simulator = await startSimulator({ vendors: ["optum"] });
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
-const { credentials, run, testWith, exampleOf, asked } = wireTo(simulator, "optum", vendor);
+const {
+  credentials,
+  run,
+  test: testWith,
+  exampleOf,
+  asked,
+} = connectVendor(simulator, "optum", vendor);
 
 describe("the test of the credentials", () => {
   test("fetches a token, proves it, and says who Optum thinks that we are", async () => {

@@ -6,11 +6,13 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { FieldValues } from "../handlers/fields.ts";
 import { openSpeech } from "../handlers/plivo-speech.ts";
 import { vendor } from "../handlers/plivo.ts";
-import { bothSay, causesOf, connectVendor } from "./parity/wire.ts";
 import { plivoCode, signPlivo } from "./plivo.ts";
+import { startSimulator } from "./server.ts";
+import { causesOf, connectVendor, testParity } from "./wire.ts";
 
-const connected = await connectVendor("plivo", vendor);
-const { simulator, credentials, run } = connected;
+const simulator = await startSimulator({ vendors: ["plivo"] });
+const connected = connectVendor(simulator, "plivo", vendor);
+const { credentials, run } = connected;
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
@@ -89,83 +91,83 @@ describe("the simulation, as the SDK knows it", () => {
   );
 });
 
-describe("our requests mean what the SDK's mean", () => {
-  test.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
+const url = "https://clinic.example/plivo.xml";
+testParity(connected, {
+  rows: [
     [
-      "send a text",
+      "sendSMS",
+      { to, body },
       () => sdk.messages.create("14155550100", "14155550101", body, { log: false }),
-      () => run("sendSMS", { to, body }),
     ],
-    ["read a text", () => sdk.messages.get(message), () => run("getSMS", { id: message })],
+    ["getSMS", { id: message }, () => sdk.messages.get(message)],
     [
-      "list texts",
+      "listSMS",
+      { direction: "outbound", limit: 5 },
       () => sdk.messages.list({ message_direction: "outbound", limit: 5, offset: 0 }),
-      () => run("listSMS", { direction: "outbound", limit: 5 }),
     ],
     [
-      "start a verification",
+      "startVerification",
+      { to, channel: "voice" },
       () => sdk.verify_session.create({ recipient: "14155550101", channel: "voice" }),
-      () => run("startVerification", { to, channel: "voice" }),
     ],
     [
-      "check a code",
+      "checkVerification",
+      { id: session, code: "000000" },
       () => sdk.verify_session.validate({ id: session, otp: "000000" }).catch(() => undefined),
-      () => run("checkVerification", { id: session, code: "000000" }),
     ],
-    ["look a number up", () => sdk.lookup.get(to), () => run("lookupNumber", { number: to })],
+    ["lookupNumber", { number: to }, () => sdk.lookup.get(to)],
+    ["listNumbers", {}, () => sdk.numbers.list({ limit: 20, offset: 0 })],
     [
-      "list numbers",
-      () => sdk.numbers.list({ limit: 20, offset: 0 }),
-      () => run("listNumbers", {}),
-    ],
-  ])("to %s", async (_what, theirs, ours) => {
-    const said = await bothSay(connected, theirs, ours);
-    expect(said.ours).toEqual(said.sdk);
-    expect(said.ours).toHaveLength(1);
-  });
-
-  test("to read the account, but for a doubled slash that the SDK sends", async () => {
-    const said = await bothSay(
-      connected,
+      "getBalance",
+      {},
       () => sdk.accounts.get(),
-      () => run("getBalance", {}),
-    );
-    const [theirs] = said.sdk;
-    expect(said.ours).toEqual([{ ...theirs, address: theirs?.address.replace(/\/\/$/, "/") }]);
-  });
-
-  test("to end a call, but for a body that a DELETE has no use for", async () => {
-    const said = await bothSay(
-      connected,
-      () => sdk.calls.hangup(call).then(() => simulator.simulation("plivo").reset()),
-      () => run("hangUp", { id: call }),
-    );
-    expect(said.sdk[0]).toMatchObject({ type: "application/json", body: {} });
-    expect(said.sdk[0]).toMatchObject(said.ours[0] ?? {});
-  });
-
-  test("to call, but that we tell where the end of the call is to be reported", async () => {
-    const url = "https://clinic.example/plivo.xml";
-    const { answerUrl } = credentials;
-    const said = await bothSay(
-      connected,
+      {
+        but: "the SDK sends a doubled slash",
+        ours: (sdks) =>
+          sdks.map((each) => ({ ...each, address: each.address.replace(/\/\/$/, "/") })),
+      },
+    ],
+    [
+      "hangUp",
+      { id: call },
+      () => sdk.calls.hangup(call),
+      {
+        but: "the SDK sends an empty object, for which a DELETE has no use",
+        ours: (sdks) =>
+          sdks.map(({ type, body: sent, ...rest }) => {
+            expect([type, sent]).toEqual(["application/json", {}]);
+            return rest;
+          }),
+      },
+    ],
+    [
+      "makeCall",
+      { to, url },
       () => sdk.calls.create("14155550100", "14155550101", url, { answerMethod: "POST" }),
-      () => run("makeCall", { to, url }),
-    );
-    const [theirs] = said.sdk;
-    const reported = { hangup_url: answerUrl, hangup_method: "POST" };
-    expect(said.ours).toEqual([{ ...theirs, body: { ...Object(theirs?.body), ...reported } }]);
-  });
-
-  test("to read a call, live ones too, but for a slash that the SDK leaves out of those", async () => {
-    const said = await bothSay(
-      connected,
+      {
+        but: "we tell where the end of the call is to be reported",
+        ours: (sdks) =>
+          sdks.map((each) => ({
+            ...each,
+            body: {
+              ...Object(each.body),
+              hangup_url: credentials["answerUrl"],
+              hangup_method: "POST",
+            },
+          })),
+      },
+    ],
+    [
+      "getCall",
+      { id: call },
       () => sdk.calls.get(call).catch(() => sdk.calls.getLiveCall(call)),
-      () => run("getCall", { id: call }),
-    );
-    const [ended, live] = said.sdk;
-    expect(said.ours).toEqual([ended, { ...live, address: `${live?.address}/` }]);
-  });
+      {
+        but: "the SDK leaves the last slash out of the address of a live call",
+        ours: (sdks) =>
+          sdks.map((each, i) => (i === 1 ? { ...each, address: `${each.address}/` } : each)),
+      },
+    ],
+  ],
 });
 
 describe("the handler", () => {
@@ -226,9 +228,11 @@ describe("the handler", () => {
     const { authId = "", authToken = "" } = credentials;
     const bare = { authId, authToken };
     const refused = { failure: "not_configured", mayHaveHappened: false };
-    await expect(run("sendSMS", { to, body }, bare)).rejects.toMatchObject(refused);
+    await expect(run("sendSMS", { to, body }, { values: bare })).rejects.toMatchObject(refused);
     const numbered = { ...bare, fromNumber: "+14155550100" };
-    await expect(run("makeCall", { to, say: "Hello" }, numbered)).rejects.toMatchObject(refused);
+    await expect(run("makeCall", { to, say: "Hello" }, { values: numbered })).rejects.toMatchObject(
+      refused,
+    );
     expect(simulator.requests("plivo")).toEqual([]);
   });
 });
@@ -240,7 +244,7 @@ describe("a call that speaks", () => {
   const token = String(values["authToken"]);
 
   async function placed() {
-    await run("makeCall", { to, say, language: "es-US" }, values);
+    await run("makeCall", { to, say, language: "es-US" }, { values });
     const [recorded] = simulator.requests("plivo");
     const sent = JSON.parse(Buffer.from(recorded?.body ?? "").toString()) as { answer_url: string };
     return sent.answer_url;

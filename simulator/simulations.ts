@@ -5,7 +5,7 @@ import type { Simulation } from "./define.ts";
 import { deriveSimulation } from "./derived/vendor.ts";
 
 /** Every file of this folder but these is a vendor, named by its id. */
-const parts = new Set(["define", "faults", "http", "server", "simulations"]);
+const parts = new Set(["define", "faults", "http", "server", "simulations", "wire"]);
 const written = readdirSync(import.meta.dirname)
   .filter((file) => file.endsWith(".ts") && !file.endsWith(".test.ts"))
   .map((file) => file.slice(0, -3))

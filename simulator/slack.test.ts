@@ -1,8 +1,10 @@
 import { ErrorCode, LogLevel, WebClient } from "@slack/web-api";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { startVendor } from "./server.ts";
+import { vendor } from "../handlers/slack.ts";
+import { startSimulator, startVendor } from "./server.ts";
 import { slackReadOnlyToken } from "./slack.ts";
+import { connectVendor, type Meaning, testParity } from "./wire.ts";
 
 const simulator = await startVendor("slack");
 afterAll(() => simulator.close());
@@ -152,4 +154,79 @@ describe("webhooks and faults", () => {
     simulator.fault({ vendor: "slack", kind, times: 1 });
     await expect(slack.auth.test()).rejects.toMatchObject(refused(error));
   });
+});
+
+const wire = await startSimulator({ vendors: ["slack"] });
+afterAll(() => wire.close());
+const sdk = new WebClient(String(credentials["botToken"]), {
+  fetch: wire.fetch,
+  retryConfig: { retries: 0 },
+  logLevel: LogLevel.ERROR,
+});
+const ts = "1795435200.000100";
+const blocks = [{ type: "section", text: { type: "mrkdwn", text: "*Room 3* & more: 100 %" } }];
+const at = Math.floor(Date.now() / 1000) + 3600;
+const reads = {
+  but: "the SDK posts every call, while Slack takes its reading methods by GET too",
+  ours: (sdks: readonly Meaning[]) =>
+    sdks.map(({ type, body, ...rest }) => {
+      expect([rest.method, type]).toEqual(["POST", "application/x-www-form-urlencoded"]);
+      return { ...rest, method: "GET", query: body as string[] };
+    }),
+};
+
+testParity(connectVendor(wire, "slack", vendor), {
+  rows: [
+    ["test", {}, () => sdk.auth.test()],
+    [
+      "postMessage",
+      { text: "Room 3 is ready." },
+      () => sdk.chat.postMessage({ channel, text: "Room 3 is ready.", unfurl_links: false }),
+    ],
+    [
+      "postMessage",
+      { text: "Zoë & Jo: 100 %", channel: "C0000000002", blocks, thread: ts },
+      () =>
+        sdk.chat.postMessage({
+          channel: "C0000000002",
+          text: "Zoë & Jo: 100 %",
+          blocks,
+          thread_ts: ts,
+          unfurl_links: false,
+        }),
+    ],
+    [
+      "updateMessage",
+      { id: ts, channel, text: "Room 3 is taken.", blocks },
+      () => sdk.chat.update({ ts, channel, text: "Room 3 is taken.", blocks }),
+    ],
+    ["deleteMessage", { id: ts, channel }, () => sdk.chat.delete({ ts, channel })],
+    [
+      "scheduleMessage",
+      { text: "Huddle in five minutes.", at: new Date(at * 1000).toISOString() },
+      () => sdk.chat.scheduleMessage({ channel, text: "Huddle in five minutes.", post_at: at }),
+    ],
+    [
+      "openDirectMessage",
+      { users: ["U0123456789", "U0000000003"] },
+      () => sdk.conversations.open({ users: "U0123456789,U0000000003" }),
+    ],
+    [
+      "findUserByEmail",
+      { email: "nora@clinic.example.com" },
+      () => sdk.users.lookupByEmail({ email: "nora@clinic.example.com" }),
+      reads,
+    ],
+    [
+      "listChannels",
+      { limit: 2 },
+      () =>
+        sdk.conversations.list({
+          types: "public_channel,private_channel",
+          exclude_archived: true,
+          limit: 2,
+        }),
+      reads,
+    ],
+  ],
 });

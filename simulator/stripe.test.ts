@@ -1,8 +1,10 @@
 import { Stripe } from "stripe";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { type Simulator, startVendor } from "./server.ts";
+import { vendor } from "../handlers/stripe.ts";
+import { type Simulator, startSimulator, startVendor } from "./server.ts";
 import { stripeReadOnlyKey } from "./stripe.ts";
+import { connectVendor, saidBy, testParity } from "./wire.ts";
 
 const simulator: Simulator = await startVendor("stripe");
 afterAll(() => simulator.close());
@@ -333,4 +335,180 @@ describe("webhooks and faults", () => {
       Stripe.errors.StripeConnectionError,
     );
   });
+});
+
+const wire = await startSimulator({ vendors: ["stripe"] });
+afterAll(() => wire.close());
+const connected = connectVendor(wire, "stripe", vendor);
+const idempotencyKey = "visit-42";
+const settings = {
+  httpClient: Stripe.createFetchHttpClient(wire.fetch),
+  maxNetworkRetries: 0,
+  telemetry: false,
+};
+const sdk = new Stripe(String(secretKey), settings);
+const once = { idempotencyKey };
+const headers = ["stripe-version", "stripe-account", "idempotency-key"];
+const payment = "pi_3Q0000000000000000000001";
+const customer = "cus_R01";
+const bill = "in_1Q0000000000000000000001";
+const description = "Copay & fee: 100 % of Zoë's";
+const { latest_charge } = await sdk.paymentIntents.retrieve(payment);
+
+testParity(connected, {
+  headers,
+  idempotencyKey,
+  rows: [
+    ["test", {}, () => sdk.accounts.retrieveCurrent()],
+    [
+      "createPaymentIntent",
+      { amount: 2500, currency: "usd" },
+      () => sdk.paymentIntents.create({ amount: 2500, currency: "usd" }, once),
+    ],
+    [
+      "createPaymentIntent",
+      {
+        amount: 2500,
+        currency: "usd",
+        description,
+        reference: "visit-42",
+        customer,
+        receiptEmail: "camila+pay@example.com",
+        captureLater: true,
+        metadata: { "a b": "1&2", clinic: "Zoë" },
+      },
+      () =>
+        sdk.paymentIntents.create(
+          {
+            amount: 2500,
+            currency: "usd",
+            description,
+            customer,
+            receipt_email: "camila+pay@example.com",
+            capture_method: "manual",
+            metadata: { "a b": "1&2", clinic: "Zoë", reference: "visit-42" },
+          },
+          once,
+        ),
+    ],
+    ["getPaymentIntent", { id: payment }, () => sdk.paymentIntents.retrieve(payment)],
+    [
+      "listPaymentIntents",
+      { customer, limit: 5 },
+      () => sdk.paymentIntents.list({ customer, limit: 5 }),
+    ],
+    [
+      "listPaymentIntents",
+      { cursor: payment },
+      () => sdk.paymentIntents.list({ limit: 20, starting_after: payment }),
+    ],
+    ["capturePaymentIntent", {}, ({ id }) => sdk.paymentIntents.capture(id, {}, once)],
+    ["cancelPaymentIntent", {}, ({ id }) => sdk.paymentIntents.cancel(id, {}, once)],
+    [
+      "refundPayment",
+      { payment, amount: 1000, reason: "requested_by_customer" },
+      () =>
+        sdk.refunds.create(
+          { payment_intent: payment, amount: 1000, reason: "requested_by_customer" },
+          once,
+        ),
+    ],
+    [
+      "refundPayment",
+      { payment: latest_charge },
+      () => sdk.refunds.create({ charge: String(latest_charge) }, once),
+    ],
+    [
+      "createCustomer",
+      { name: "Zoë Example", email: "zoe@example.com", phone: "+1 555", metadata: { mrn: "1" } },
+      () =>
+        sdk.customers.create(
+          {
+            name: "Zoë Example",
+            email: "zoe@example.com",
+            phone: "+1 555",
+            metadata: { mrn: "1" },
+          },
+          once,
+        ),
+    ],
+    [
+      "createCheckoutSession",
+      {
+        amount: 12_000,
+        currency: "usd",
+        productName: "Balance",
+        successUrl: "https://clinic.example/paid?id={CHECKOUT_SESSION_ID}&x=1",
+        cancelUrl: "https://clinic.example/bill",
+        customer,
+        reference: "visit-42",
+      },
+      () =>
+        sdk.checkout.sessions.create(
+          {
+            mode: "payment",
+            line_items: [
+              {
+                quantity: 1,
+                price_data: {
+                  currency: "usd",
+                  unit_amount: 12_000,
+                  product_data: { name: "Balance" },
+                },
+              },
+            ],
+            success_url: "https://clinic.example/paid?id={CHECKOUT_SESSION_ID}&x=1",
+            cancel_url: "https://clinic.example/bill",
+            customer,
+            client_reference_id: "visit-42",
+          },
+          once,
+        ),
+    ],
+    [
+      "createInvoice",
+      { customer, currency: "usd", daysUntilDue: 14, description },
+      () =>
+        sdk.invoices.create(
+          {
+            customer,
+            currency: "usd",
+            description,
+            collection_method: "send_invoice",
+            days_until_due: 14,
+            pending_invoice_items_behavior: "exclude",
+          },
+          once,
+        ),
+    ],
+    [
+      "addInvoiceItem",
+      { invoice: bill, customer, amount: 12_000, currency: "usd", description },
+      () =>
+        sdk.invoiceItems.create(
+          { invoice: bill, customer, amount: 12_000, currency: "usd", description },
+          once,
+        ),
+    ],
+    ["finalizeInvoice", { id: bill }, () => sdk.invoices.finalizeInvoice(bill, {}, once)],
+    ["sendInvoice", { id: bill }, () => sdk.invoices.sendInvoice(bill, {}, once)],
+    ["voidInvoice", {}, ({ id }) => sdk.invoices.voidInvoice(id, {}, once)],
+  ],
+});
+
+test("a connected account is named as the SDK names it", async () => {
+  const { id: stripeAccount } = await sdk.accounts.retrieveCurrent();
+  const theirs = await saidBy(
+    connected,
+    () => sdk.paymentIntents.retrieve(payment, {}, { stripeAccount }),
+    headers,
+  );
+  const values = connected.changed({ stripeAccount });
+  const ours = await saidBy(
+    connected,
+    () => connected.run("getPaymentIntent", { id: payment }, values),
+    headers,
+  );
+  expect(ours).toEqual(theirs);
+  expect(ours).toMatchObject([{ headers: { "stripe-account": stripeAccount } }]);
 });

@@ -1,9 +1,12 @@
 import twilio from "twilio";
 import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
-import { startVendor } from "./server.ts";
+import { vendor } from "../handlers/twilio.ts";
+import { startSimulator, startVendor } from "./server.ts";
 import { twilioApiKey } from "./twilio.ts";
+import { seeded } from "./twilio/messaging.ts";
 import { verificationCode } from "./twilio/verify.ts";
+import { connectVendor, saidBy, testParity } from "./wire.ts";
 
 const simulator = await startVendor("twilio");
 afterAll(() => simulator.close());
@@ -17,12 +20,15 @@ const messagingServiceSid = String(credentials["messagingServiceSid"]);
 const service = String(credentials["verifyServiceSid"]);
 const to = "+14155550101";
 
-/** The SDK builds https URLs of several hosts; its HTTP client sends them here. */
-const httpClient = new twilio.RequestClient();
-httpClient.axios.interceptors.request.use((config) => {
-  const { pathname, search } = new URL(config.url ?? "");
-  return Object.assign(config, { url: simulator.url + pathname + search });
-});
+/** The SDK builds https URLs of several hosts; its HTTP client sends them elsewhere. */
+function httpClientTo(place: (url: URL) => string) {
+  const httpClient = new twilio.RequestClient();
+  httpClient.axios.interceptors.request.use((config) =>
+    Object.assign(config, { url: place(new URL(config.url ?? "")) }),
+  );
+  return httpClient;
+}
+const httpClient = httpClientTo(({ pathname, search }) => simulator.url + pathname + search);
 const client = (user = accountSid, password = authToken) =>
   twilio(user, password, { accountSid, httpClient });
 const sdk = client();
@@ -202,4 +208,124 @@ describe("webhooks and faults", () => {
     simulator.fault({ vendor: "twilio", kind, times: 1 });
     await expect(sdk.balance.fetch()).rejects.toMatchObject({ status, code });
   });
+});
+
+const wire = await startSimulator({ vendors: ["twilio"] });
+afterAll(() => wire.close());
+const toWire = httpClientTo(
+  ({ host, pathname, search }) => `${wire.url}/${host}${pathname}${search}`,
+);
+const theirs = twilio(accountSid, authToken, { accountSid, httpClient: toWire });
+const connected = connectVendor(wire, "twilio", vendor);
+const patient = "+15558675310";
+const body = "Zoë & Jo: 100 % at 10+";
+const statusCallback = "https://clinic.example/twilio?visit=42&x=1";
+const soon = new Date(Math.ceil(Date.now() / 1000) * 1000 + 3_600_000);
+const calls = (request: Partial<Parameters<typeof theirs.calls.create>[0]>) =>
+  theirs.calls.create({ to, from, ...request } as Parameters<typeof theirs.calls.create>[0]);
+
+testParity(connected, {
+  rows: [
+    ["test", {}, () => theirs.api.v2010.accounts(accountSid).fetch()],
+    ["sendSMS", { to, body }, () => theirs.messages.create({ to, body, messagingServiceSid })],
+    [
+      "sendSMS",
+      {
+        to,
+        message: body,
+        from,
+        mediaUrls: ["https://clinic.example/a.png", "https://clinic.example/b.png?x=1&y=2"],
+        statusCallback,
+      },
+      () =>
+        theirs.messages.create({
+          to,
+          body,
+          from,
+          mediaUrl: ["https://clinic.example/a.png", "https://clinic.example/b.png?x=1&y=2"],
+          statusCallback,
+        }),
+    ],
+    [
+      "sendSMS",
+      { to, body, sendAt: soon.toISOString().replace(".000Z", "Z") },
+      () =>
+        theirs.messages.create({
+          to,
+          body,
+          messagingServiceSid,
+          scheduleType: "fixed",
+          sendAt: soon,
+        }),
+    ],
+    ["getSMS", { id: seeded.message }, () => theirs.messages(seeded.message).fetch()],
+    [
+      "listSMS",
+      { to: patient, from, limit: 5 },
+      () => theirs.messages.page({ to: patient, from, pageSize: 5 }),
+    ],
+    [
+      "listSMS",
+      { limit: 5, cursor: "1.PASM1" },
+      () => theirs.messages.page({ pageSize: 5, pageNumber: 1, pageToken: "PASM1" }),
+    ],
+    [
+      "listSMS",
+      { limit: 5, sentOnOrAfter: "2026-11-01" },
+      () => theirs.messages.page({ pageSize: 5, dateSentAfter: new Date("2026-11-01") }),
+      {
+        but: "a day has no hour: the SDK sends midnight, and Twilio takes a date as well",
+        ours: (sdks) =>
+          sdks.map((each) => ({
+            ...each,
+            query: each.query.map((pair) => pair.replace(/(^DateSent>=.{10}).*/, "$1")),
+          })),
+      },
+    ],
+    ["deleteSMS", { id: seeded.message }, () => theirs.messages(seeded.message).remove()],
+    [
+      "makeCall",
+      { to, say: "Ana <Lopez> & Jo", language: "es-MX" },
+      () =>
+        calls({
+          twiml: '<Response><Say language="es-MX">Ana &#60;Lopez&#62; &#38; Jo</Say></Response>',
+        }),
+    ],
+    [
+      "makeCall",
+      { to, url: "https://clinic.example/twiml.xml", statusCallback },
+      () =>
+        calls({
+          url: "https://clinic.example/twiml.xml",
+          statusCallback,
+          statusCallbackEvent: ["initiated", "ringing", "answered", "completed"],
+        }),
+    ],
+    ["getCall", { id: seeded.call }, () => theirs.calls(seeded.call).fetch()],
+    [
+      "startVerification",
+      { to, channel: "call" },
+      () => theirs.verify.v2.services(service).verifications.create({ to, channel: "call" }),
+    ],
+    [
+      "checkVerification",
+      { to: patient, code: "000000" },
+      () =>
+        theirs.verify.v2
+          .services(service)
+          .verificationChecks.create({ to: patient, code: "000000" }),
+    ],
+  ],
+});
+
+test("an API key proves itself as the SDK's does, in the name of the account", async () => {
+  const { apiKeySid, apiKeySecret } = twilioApiKey;
+  const keyed = twilio(apiKeySid, apiKeySecret, { accountSid, httpClient: toWire });
+  const said = await saidBy(connected, () => keyed.messages(seeded.message).fetch());
+  const values = connected.changed({ apiKeySid, apiKeySecret });
+  const ours = await saidBy(connected, () =>
+    connected.run("getSMS", { id: seeded.message }, values),
+  );
+  expect(ours).toEqual(said);
+  expect(ours).toMatchObject([{ authorization: { basic: `${apiKeySid}:${apiKeySecret}` } }]);
 });

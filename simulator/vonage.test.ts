@@ -8,13 +8,15 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import type { FieldValues } from "../handlers/fields.ts";
 import { vonageSms } from "../handlers/vonage-signature.ts";
 import { vendor } from "../handlers/vonage.ts";
-import { bothSay, causesOf, connectVendor } from "./parity/wire.ts";
+import { startSimulator } from "./server.ts";
 import { demoKey } from "./smart/keys.ts";
 import { vonageCode } from "./vonage.ts";
 import { seeded } from "./vonage/video.ts";
+import { causesOf, connectVendor, testParity } from "./wire.ts";
 
-const connected = await connectVendor("vonage", vendor);
-const { simulator, credentials, run } = connected;
+const simulator = await startSimulator({ vendors: ["vonage"] });
+const connected = connectVendor(simulator, "vonage", vendor);
+const { credentials, run } = connected;
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
@@ -44,10 +46,12 @@ const loosely = (target: object, name: string, ...args: unknown[]) =>
 
 const phone = (number: string) => ({ type: "phone", number });
 
-describe("our requests mean what the SDK's mean", () => {
-  test.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
+testParity(connected, {
+  rows: [
+    ["test", {}, () => sdk.applications.getApplication(applicationId)],
     [
-      "send a text",
+      "sendSMS",
+      { to, body, reference: "visit-42" },
       () =>
         loosely(sdk.messages, "send", {
           channel: "sms",
@@ -57,10 +61,10 @@ describe("our requests mean what the SDK's mean", () => {
           text: body,
           clientRef: "visit-42",
         }),
-      () => run("sendSMS", { to, body, reference: "visit-42" }),
     ],
     [
-      "read what became of a text",
+      "getSMS",
+      { id: message },
       () =>
         loosely(sdk.reports, "getRecords", {
           product: "MESSAGES",
@@ -68,57 +72,69 @@ describe("our requests mean what the SDK's mean", () => {
           direction: "outbound",
           id: message,
         }),
-      () => run("getSMS", { id: message }),
     ],
     [
-      "call and say something",
+      "makeCall",
+      { to, say: "Hello", language: "es-MX" },
       () =>
         loosely(sdk.voice, "createOutboundCall", {
           to: [phone("14155550101")],
           from: phone("14155550100"),
           ncco: [{ action: "talk", text: "Hello", language: "es-MX" }],
         }),
-      () => run("makeCall", { to, say: "Hello", language: "es-MX" }),
     ],
-    ["read a call", () => sdk.voice.getCall(call), () => run("getCall", { id: call })],
-    ["end a call", () => sdk.voice.hangupCall(call), () => run("hangUp", { id: call })],
     [
-      "start a verification",
+      "makeCall",
+      { to, url: "https://clinic.example/ncco.json", statusCallback: "https://clinic.example/v" },
+      () =>
+        loosely(sdk.voice, "createOutboundCall", {
+          to: [phone("14155550101")],
+          from: phone("14155550100"),
+          answerUrl: ["https://clinic.example/ncco.json"],
+          eventUrl: ["https://clinic.example/v"],
+        }),
+    ],
+    ["getCall", { id: call }, () => sdk.voice.getCall(call)],
+    ["hangUp", { id: call }, () => sdk.voice.hangupCall(call)],
+    [
+      "startVerification",
+      { to },
       () =>
         loosely(sdk.verify2, "newRequest", {
           brand: "Riverside Clinic",
           workflow: [{ channel: "sms", to: "14155550101" }],
         }),
-      () => run("startVerification", { to }),
     ],
     [
-      "check a code",
+      "checkVerification",
+      { id: verification, code: "0000" },
       () => sdk.verify2.checkCode(verification, "0000").catch(() => undefined),
-      () => run("checkVerification", { id: verification, code: "0000" }),
     ],
+    ["listNumbers", {}, () => sdk.numbers.getOwnedNumbers({ size: 50, index: 1 })],
+    ["getBalance", {}, () => sdk.accounts.getBalance()],
     [
-      "list numbers",
-      () => sdk.numbers.getOwnedNumbers({ size: 50, index: 1 }),
-      () => run("listNumbers", {}),
+      "createVideoSession",
+      { name: "Visit 42" },
+      () => sdk.video.createSession(),
+      {
+        but: 'the SDK sends a location that it has not as the word "null"',
+        ours: (sdks) =>
+          sdks.map((each) => {
+            expect(each.body).toContain("location=null");
+            const form = each.body as string[];
+            return { ...each, body: form.filter((field) => field !== "location=null") };
+          }),
+      },
     ],
-    ["read the balance", () => sdk.accounts.getBalance(), () => run("getBalance", {})],
+    ["listVideoStreams", { room: session }, () => sdk.video.getStreamInfo(session)],
     [
-      "read the application, as the test does",
-      () => sdk.applications.getApplication(applicationId),
-      () => connected.test(),
-    ],
-    [
-      "list streams",
-      () => sdk.video.getStreamInfo(session),
-      () => run("listVideoStreams", { room: session }),
-    ],
-    [
-      "disconnect somebody",
+      "disconnectVideoUser",
+      { room: session, connection: seeded.connection },
       () => sdk.video.disconnectClient(session, seeded.connection),
-      () => run("disconnectVideoUser", { room: session, connection: seeded.connection }),
     ],
     [
-      "start recording",
+      "startVideoRecording",
+      { room: session, name: "Visit 42" },
       () =>
         loosely(sdk.video, "startArchive", session, {
           name: "Visit 42",
@@ -126,56 +142,24 @@ describe("our requests mean what the SDK's mean", () => {
           hasVideo: true,
           outputMode: "composed",
         }),
-      () => run("startVideoRecording", { room: session, name: "Visit 42" }),
     ],
+    ["stopVideoRecording", { id: seeded.running }, () => sdk.video.stopArchive(seeded.running)],
+    ["getVideoRecording", { id: seeded.running }, () => sdk.video.getArchive(seeded.running)],
     [
-      "read a recording",
-      () => sdk.video.getArchive(seeded.running),
-      () => run("getVideoRecording", { id: seeded.running }),
-    ],
-    [
-      "list recordings",
+      "listVideoRecordings",
+      { room: session },
       () => sdk.video.searchArchives({ sessionId: session, count: 50, offset: 0 }),
-      () => run("listVideoRecordings", { room: session }),
-    ],
-  ])("to %s", async (_what, theirs, ours) => {
-    const said = await bothSay(connected, theirs, ours);
-    expect(said.ours).toEqual(said.sdk);
-    expect(said.ours).toHaveLength(1);
-  });
-
-  const restored = (theirs: () => Promise<unknown>) => async () => {
-    await theirs();
-    simulator.simulation("vonage").reset();
-  };
-  test.each<[string, () => Promise<unknown>, () => Promise<unknown>]>([
-    [
-      "stop recording",
-      restored(() => sdk.video.stopArchive(seeded.running)),
-      () => run("stopVideoRecording", { id: seeded.running }),
     ],
     [
-      "delete a recording",
-      restored(() => sdk.video.deleteArchive(seeded.finished)),
-      () => run("deleteVideoRecording", { id: seeded.finished }),
+      "deleteVideoRecording",
+      { id: seeded.finished },
+      () => sdk.video.deleteArchive(seeded.finished),
     ],
-  ])("to %s", async (_what, theirs, ours) => {
-    const said = await bothSay(connected, theirs, ours);
-    expect(said.ours).toEqual(said.sdk);
-    expect(said.ours).toHaveLength(1);
-  });
-
-  test('to create a session, but for a location that the SDK sends as the word "null"', async () => {
-    const said = await bothSay(
-      connected,
-      () => sdk.video.createSession(),
-      () => run("createVideoSession", { name: "Visit 42" }),
-    );
-    const [theirs] = said.sdk;
-    const form = ((theirs?.body ?? []) as string[]).filter((field) => field !== "location=null");
-    expect(theirs?.body).toContain("location=null");
-    expect(said.ours).toEqual([{ ...theirs, body: form }]);
-  });
+  ],
+  beyond: {
+    createVideoToken: "it asks nothing of Vonage: held against the SDK's token below",
+    lookupNumber: "the SDK has Number Insight only, which Identity Insights has taken the place of",
+  },
 });
 
 describe("tokens", () => {
@@ -336,9 +320,9 @@ describe("the handler", () => {
 
   test("does not pass with the private key of another application, nor with none", async () => {
     const other = { ...credentials, privateKey: demoKey("RS384", "another").privateKey };
-    expect(await connected.cause(other)).toBe("credentials_rejected");
+    expect(await connected.cause({ values: other })).toBe("credentials_rejected");
     const unreadable = "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n";
-    expect(await connected.cause({ ...credentials, privateKey: unreadable })).toBe(
+    expect(await connected.cause(connected.changed({ privateKey: unreadable }))).toBe(
       "credentials_rejected",
     );
   });

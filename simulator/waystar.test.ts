@@ -4,17 +4,17 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 import { realTimeRequest, textOf } from "../handlers/waystar-soap.ts";
 import { vendor } from "../handlers/waystar.ts";
 import type { VendorFailure } from "../problem.ts";
-import { wireTo } from "./clearinghouses/wire.ts";
 import type { FaultKind } from "./define.ts";
 import { startSimulator } from "./server.ts";
 import { waystarCoverageOnly, waystarNoEligibility } from "./waystar.ts";
 import { readQuestion } from "./waystar/x12.ts";
+import { connectVendor } from "./wire.ts";
 
 const simulator = await startSimulator({ vendors: ["waystar"] });
 afterAll(() => simulator.close());
 beforeEach(() => simulator.reset());
 
-const { credentials, run, testWith, exampleOf } = wireTo(simulator, "waystar", vendor);
+const { credentials, run, test: testWith, exampleOf } = connectVendor(simulator, "waystar", vendor);
 const answering = (body: string, init: ResponseInit = {}) => ({
   wire: async () =>
     new Response(body, { headers: { "content-type": "text/html; charset=utf-8" }, ...init }),
