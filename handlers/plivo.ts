@@ -81,17 +81,17 @@ type Config = Values<typeof steps>;
 const Message = z.object({
   message_uuid: z.string(),
   message_state: z.string(),
-  to_number: z.string(),
+  to_number: z.string().nullish(),
   from_number: z.string().nullish(),
-  message_direction: z.string().optional(),
+  message_direction: z.string().nullish(),
   message_time: z.string().nullish(),
-  units: z.number().optional(),
-  error_code: z.string().nullish(),
+  units: z.number().int().nullish(),
+  error_code: z.union([z.string(), z.number()]).nullish(),
 });
 const Sms = z.object({
   id: z.string(),
   status: z.string(),
-  to: z.string(),
+  to: z.string().optional(),
   from: z.string().optional(),
   direction: z.string().optional(),
   segments: z.number().int().optional(),
@@ -102,20 +102,20 @@ const Sms = z.object({
 const sms = (message: z.output<typeof Message>): z.input<typeof Sms> => ({
   id: message.message_uuid,
   status: message.message_state,
-  to: plus(message.to_number) ?? message.to_number,
+  to: plus(message.to_number),
   from: plus(message.from_number),
-  direction: message.message_direction,
-  segments: message.units,
-  error: message.error_code && message.error_code !== "000" ? message.error_code : undefined,
+  direction: message.message_direction ?? undefined,
+  segments: message.units ?? undefined,
+  error: Number(message.error_code ?? 0) === 0 ? undefined : String(message.error_code),
   sentAt: iso(message.message_time),
 });
 
-const Number = z.object({
+const OwnNumber = z.object({
   number: z.string(),
   alias: z.string().nullish(),
-  number_type: z.string().optional(),
-  sms_enabled: z.boolean().optional(),
-  voice_enabled: z.boolean().optional(),
+  number_type: z.string().nullish(),
+  sms_enabled: z.boolean().nullish(),
+  voice_enabled: z.boolean().nullish(),
 });
 const Page = z.object({ limit: z.number(), offset: z.number(), next: z.string().nullish() });
 const pageOf = ({ limit, offset, next }: z.output<typeof Page>) =>
@@ -335,17 +335,15 @@ export const vendor = defineVendor({
       },
       async run(api, { id, code }) {
         const call = { path: { id }, json: { otp: code } };
-        return api
-          .post(`${account}/Verify/Session/{id}/`, z.object({ api_id: z.string() }), call)
-          .then(
-            () => ({ approved: true, status: "approved" }),
-            (error: unknown) => {
-              // A wrong code is a 400; a session that is over or unknown is a 404.
-              if (!(error instanceof VendorFailure) || error.failure !== "invalid_request")
-                throw error;
-              return { approved: false, status: "pending" };
-            },
-          );
+        return api.post(`${account}/Verify/Session/{id}/`, z.object({}), call).then(
+          () => ({ approved: true, status: "approved" }),
+          (error: unknown) => {
+            // A wrong code is a 400; a session that is over or unknown is a 404.
+            if (!(error instanceof VendorFailure) || error.failure !== "invalid_request")
+              throw error;
+            return { approved: false, status: "pending" };
+          },
+        );
       },
     }),
     lookupNumber: operation({
@@ -387,9 +385,9 @@ export const vendor = defineVendor({
       },
       async run(api, { number }) {
         const reply = z.object({
-          phone_number: z.string(),
-          country: z.object({ iso2: z.string() }).nullish(),
-          format: z.object({ national: z.string() }).nullish(),
+          phone_number: z.string().nullish(),
+          country: z.object({ iso2: z.string().nullish() }).nullish(),
+          format: z.object({ national: z.string().nullish() }).nullish(),
           carrier: z
             .object({
               name: z.string().nullish(),
@@ -404,9 +402,9 @@ export const vendor = defineVendor({
         });
         const { carrier } = found;
         return {
-          number: found.phone_number,
-          country: found.country?.iso2,
-          national: found.format?.national,
+          number: found.phone_number ?? number,
+          country: found.country?.iso2 ?? undefined,
+          national: found.format?.national ?? undefined,
           carrier: carrier?.name ?? undefined,
           lineType: carrier?.type ?? undefined,
           ported: carrier?.ported ? carrier.ported === "yes" : undefined,
@@ -456,16 +454,16 @@ export const vendor = defineVendor({
         },
       },
       async run(api, { limit, cursor }) {
-        const reply = z.object({ meta: Page, objects: z.array(Number) });
+        const reply = z.object({ meta: Page, objects: z.array(OwnNumber) });
         const query = { limit, offset: cursor ?? 0 };
         const { meta, objects } = await api.get(`${account}/Number/`, reply, { query });
         return {
           numbers: objects.map((each) => ({
             number: plus(each.number) ?? each.number,
             alias: each.alias ?? undefined,
-            type: each.number_type,
-            sms: each.sms_enabled,
-            voice: each.voice_enabled,
+            type: each.number_type ?? undefined,
+            sms: each.sms_enabled ?? undefined,
+            voice: each.voice_enabled ?? undefined,
           })),
           ...pageOf(meta),
         };
