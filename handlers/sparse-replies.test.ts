@@ -73,6 +73,55 @@ const cases: Sparse[] = [
     replies: [{ data: [{ id: "m1", max_tokens: null, retires_at: null }], last_id: null }],
     result: { models: [{ id: "m1" }] },
   },
+  {
+    vendor: "plivo",
+    operation: "getSMS",
+    replies: [
+      { message_uuid: "m1", message_state: "failed", to_number: null, units: null, error_code: 30 },
+    ],
+    result: { id: "m1", status: "failed", error: "30" },
+  },
+  {
+    vendor: "plivo",
+    operation: "getSMS",
+    replies: [{ message_uuid: "m1", message_state: "sent", error_code: "000" }],
+    result: { id: "m1", status: "sent" },
+  },
+  {
+    vendor: "plivo",
+    operation: "listNumbers",
+    replies: [
+      {
+        meta: { limit: 20, offset: 0, next: null },
+        objects: [{ number: "14155550100", number_type: null, sms_enabled: null }],
+      },
+    ],
+    result: { numbers: [{ number: "+14155550100" }] },
+  },
+  {
+    vendor: "plivo",
+    operation: "lookupNumber",
+    replies: [{ country: { iso2: null }, format: {}, carrier: null }],
+    result: { number: "+14154305555" },
+  },
+  {
+    vendor: "twilio",
+    operation: "getSMS",
+    replies: [{ sid: "SM1", status: null, to: null, direction: null, num_segments: null }],
+    result: { id: "SM1", status: "unknown" },
+  },
+  {
+    vendor: "twilio",
+    operation: "makeCall",
+    replies: [{ sid: "CA1", status: null }],
+    result: { id: "CA1", callId: "CA1", status: "unknown" },
+  },
+  {
+    vendor: "twilio",
+    operation: "checkVerification",
+    replies: [{ status: null }],
+    result: { approved: false, status: "unknown" },
+  },
 ];
 
 test.each(cases)(

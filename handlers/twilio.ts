@@ -110,20 +110,22 @@ const Https = z.url({ protocol: /^https$/ });
 const MessageId = z.string().regex(/^(SM|MM)[0-9a-fA-F]{32}$/, "A message id is SM…");
 const account = "/2010-04-01/Accounts/{accountSid}";
 
+/** Twilio's own document lets everything be null; without an id there is nothing to speak of. */
+const Status = z.string().catch("unknown");
 const Message = z.object({
   sid: z.string(),
-  status: z.string(),
-  to: z.string(),
-  from: z.string().nullable(),
+  status: Status,
+  to: z.string().nullish(),
+  from: z.string().nullish(),
   body: z.string().nullish(),
-  direction: z.string().optional(),
-  num_segments: z.string().optional(),
+  direction: z.string().nullish(),
+  num_segments: z.string().nullish(),
   error_code: z.number().nullish(),
   date_sent: z.string().nullish(),
 });
 const Call = z.object({
   sid: z.string(),
-  status: z.string(),
+  status: Status,
   duration: z.string().nullish(),
   start_time: z.string().nullish(),
   end_time: z.string().nullish(),
@@ -133,12 +135,13 @@ const Call = z.object({
 /** Twilio writes RFC 2822 dates. */
 const iso = (date: string | null | undefined) =>
   date && !Number.isNaN(Date.parse(date)) ? new Date(date).toISOString() : undefined;
-const whole = (number: string | null | undefined) => (number ? Number(number) : undefined);
+const whole = (number: string | null | undefined) =>
+  number && /^\d+$/.test(number) ? Number(number) : undefined;
 
 const Sms = z.object({
   id: z.string(),
   status: z.string(),
-  to: z.string(),
+  to: z.string().optional(),
   from: z.string().optional(),
   body: z.string().optional(),
   direction: z.string().optional(),
@@ -150,10 +153,10 @@ const Sms = z.object({
 const sms = (message: z.output<typeof Message>): z.input<typeof Sms> => ({
   id: message.sid,
   status: message.status,
-  to: message.to,
+  to: message.to ?? undefined,
   from: message.from ?? undefined,
   body: message.body ?? undefined,
-  direction: message.direction,
+  direction: message.direction ?? undefined,
   segments: whole(message.num_segments),
   error: message.error_code ? String(message.error_code) : undefined,
   sentAt: iso(message.date_sent),
@@ -258,14 +261,14 @@ export const vendor = defineVendor({
       ? { kind: "basic", user: apiKeySid, password: apiKeySecret }
       : { kind: "basic", user: accountSid, password: authToken ?? "" },
   failure: ({ body }) => {
-    const parsed = z.object({ code: z.number() }).safeParse(body);
-    if (!parsed.success) return undefined;
-    const code = String(parsed.data.code);
+    const { data } = z.object({ code: z.number() }).safeParse(body);
+    if (!data) return undefined;
+    const code = String(data.code);
     const [cause, message] = failures[code] ?? [];
     return { code, ...(cause && { cause }), ...(message && { message }) };
   },
   async test(api, { accountSid, apiKeySid }, environment) {
-    const reply = z.object({ friendly_name: z.string(), status: z.string() });
+    const reply = z.object({ friendly_name: z.string().nullish(), status: z.string() });
     const found = await api.get(`${account}.json`, reply).catch((error: unknown) => {
       if (!(error instanceof VendorFailure)) throw error;
       // Test credentials are known to Twilio, but may read nothing.
@@ -284,7 +287,7 @@ export const vendor = defineVendor({
     if (found.status !== "active")
       throw new VendorFailure("forbidden", `Twilio says that the account is ${found.status}`);
     return {
-      account: `${found.friendly_name} (${accountSid})`,
+      account: `${found.friendly_name ?? "Account"} (${accountSid})`,
       checked: ["credentials accepted", "account is active"],
     };
   },
@@ -368,8 +371,8 @@ export const vendor = defineVendor({
         wire: [{ request: `GET ${root}/Messages/${messageId}.json`, reply: exampleMessage }],
         result: exampleSms,
       },
-      run: async (api, { id }) =>
-        sms(await api.get(`${account}/Messages/{id}.json`, Message, { path: { id } })),
+      run: async (api, path) =>
+        sms(await api.get(`${account}/Messages/{id}.json`, Message, { path })),
     }),
     listSMS: operation({
       title: "List text messages, sent and received",
@@ -461,10 +464,7 @@ export const vendor = defineVendor({
       },
       async run(api, { to, from, say, language, twiml, url, statusCallback }, values: Config) {
         const caller = from ?? values.fromNumber;
-        if (!caller)
-          throw notConfigured(
-            "Give `from`, or set a from number in the integration's configuration",
-          );
+        if (!caller) throw notConfigured("Give `from`, or set a from number in the configuration");
         const tongue = language ? ` language="${escapeXml(language)}"` : "";
         const spoken = say && `<Response><Say${tongue}>${escapeXml(say)}</Say></Response>`;
         const { sid, status } = await api.post(`${account}/Calls.json`, Call, {
@@ -546,10 +546,9 @@ export const vendor = defineVendor({
         result: { id: "VE00000000000000000000000000000001", status: "pending" },
       },
       async run(api, { to, channel }, values: Config) {
-        const reply = z.object({ sid: z.string(), status: z.string() });
-        const { sid, status } = await api.post(`${verifyService(values)}/Verifications`, reply, {
-          form: { To: to, Channel: channel },
-        });
+        const reply = z.object({ sid: z.string(), status: Status });
+        const path = `${verifyService(values)}/Verifications`;
+        const { sid, status } = await api.post(path, reply, { form: { To: to, Channel: channel } });
         return { id: sid, status };
       },
     }),
@@ -564,10 +563,9 @@ export const vendor = defineVendor({
         result: { approved: true, status: "approved" },
       },
       async run(api, { to, code }, values: Config) {
-        const reply = z.object({ status: z.string() });
-        const { status } = await api.post(`${verifyService(values)}/VerificationCheck`, reply, {
-          form: { To: to, Code: code },
-        });
+        const reply = z.object({ status: Status });
+        const path = `${verifyService(values)}/VerificationCheck`;
+        const { status } = await api.post(path, reply, { form: { To: to, Code: code } });
         return { approved: status === "approved", status };
       },
     }),
