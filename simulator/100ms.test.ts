@@ -106,6 +106,16 @@ testParity(connected, {
           recording_info: { enabled: true },
         }),
     ],
+    [
+      "createRoom",
+      { name: "visit-44", template: String(credentials["templateId"]), reuse: true },
+      () =>
+        sdk.rooms.create({
+          name: "visit-44",
+          template_id: credentials["templateId"],
+          region: "us",
+        }),
+    ],
     ["getRoom", { id: room }, () => sdk.rooms.retrieveById(room)],
     ["listRooms", { enabled: true }, () => all(sdk.rooms.list({ enabled: true, limit: 20 }))],
     [
@@ -135,9 +145,20 @@ testParity(connected, {
           transcription: { enabled: true, summary: { enabled: true } },
         }),
     ],
+    [
+      "startRecording",
+      { room, meetingUrl: "https://visits.example/preview/x?skip=1" },
+      () => sdk.recordings.start(room, { meeting_url: "https://visits.example/preview/x?skip=1" }),
+    ],
     ["stopRecording", { room }, () => sdk.recordings.stopAll(room)],
     ["getRecording", { id: recording }, () => sdk.recordings.retrieve(recording)],
     ["listRecordings", { room }, () => all(sdk.recordings.list({ room_id: room, limit: 20 }))],
+    [
+      "listRecordings",
+      { session: hmsSeeded.running, limit: 10, cursor: recording },
+      () =>
+        all(sdk.recordings.list({ session_id: hmsSeeded.running, limit: 10, start: recording })),
+    ],
     [
       "getRecordingLink",
       { asset, seconds: 600 },
@@ -147,6 +168,11 @@ testParity(connected, {
       "listSessions",
       { room, active: false },
       () => all(sdk.sessions.list({ room_id: room, active: false, limit: 20 })),
+    ],
+    [
+      "listSessions",
+      { limit: 10, cursor: hmsSeeded.running },
+      () => all(sdk.sessions.list({ limit: 10, start: hmsSeeded.running })),
     ],
   ],
   beyond: { createToken: "it asks nothing of 100ms: held against the SDK's token below" },

@@ -319,6 +319,18 @@ testParity(connected, {
   rows: [
     [
       "generateText",
+      { model, prompt: "Hi", instructions: "Be brief.", maxOutputTokens: 50 },
+      () =>
+        sdk.messages.create({
+          model,
+          messages: [{ role: "user", content: "Hi" }],
+          system: "Be brief.",
+          max_tokens: 50,
+          workspace_id,
+        }),
+    ],
+    [
+      "streamText",
       { model, prompt: "Hi", maxOutputTokens: 50 },
       () =>
         sdk.messages.create({
@@ -326,6 +338,7 @@ testParity(connected, {
           messages: [{ role: "user", content: "Hi" }],
           max_tokens: 50,
           workspace_id,
+          stream: true,
         }),
     ],
     ["createMessage", conversation, () => sdk.messages.create(params)],

@@ -307,4 +307,5 @@ testParity(connected, {
     ["deleteTranscript", { id }, () => sdk.transcripts.delete(id)],
     ["uploadAudio", { audio }, () => sdk.files.upload(bytes)],
   ],
+  beyond: { "transcribeAudio.fileName": "AssemblyAI takes a recording without a name" },
 });

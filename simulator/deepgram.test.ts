@@ -306,4 +306,5 @@ testParity(connected, {
       },
     ],
   ],
+  beyond: { "transcribeAudio.fileName": "Deepgram takes a recording without a name" },
 });

@@ -99,11 +99,39 @@ testParity(connected, {
       { to, body },
       () => sdk.messages.create("14155550100", "14155550101", body, { log: false }),
     ],
+    [
+      "sendSMS",
+      {
+        to,
+        body,
+        from: "+14155550100",
+        mediaUrls: ["https://clinic.example/a.png"],
+        dltEntityId: "1101456789012345678",
+        dltTemplateId: "1107161234567890123",
+        statusCallback: "https://clinic.example/plivo?x=1",
+        log: true,
+      },
+      () =>
+        sdk.messages.create("14155550100", "14155550101", body, {
+          type: "mms",
+          media_urls: ["https://clinic.example/a.png"],
+          dlt_entity_id: "1101456789012345678",
+          dlt_template_id: "1107161234567890123",
+          url: "https://clinic.example/plivo?x=1",
+          method: "POST",
+          log: true,
+        }),
+    ],
     ["getSMS", { id: message }, () => sdk.messages.get(message)],
     [
       "listSMS",
       { direction: "outbound", limit: 5 },
       () => sdk.messages.list({ message_direction: "outbound", limit: 5, offset: 0 }),
+    ],
+    [
+      "listSMS",
+      { status: "delivered", limit: 5, cursor: "5" },
+      () => sdk.messages.list({ message_state: "delivered", limit: 5, offset: 5 }),
     ],
     [
       "startVerification",
@@ -117,6 +145,7 @@ testParity(connected, {
     ],
     ["lookupNumber", { number: to }, () => sdk.lookup.get(to)],
     ["listNumbers", {}, () => sdk.numbers.list({ limit: 20, offset: 0 })],
+    ["listNumbers", { limit: 1, cursor: "1" }, () => sdk.numbers.list({ limit: 1, offset: 1 })],
     [
       "getBalance",
       {},
@@ -142,7 +171,7 @@ testParity(connected, {
     ],
     [
       "makeCall",
-      { to, url },
+      { to, from: "+14155550100", url },
       () => sdk.calls.create("14155550100", "14155550101", url, { answerMethod: "POST" }),
       {
         but: "we tell where the end of the call is to be reported",
@@ -168,6 +197,10 @@ testParity(connected, {
       },
     ],
   ],
+  beyond: {
+    "makeCall.say": "what Plivo fetches is sealed into the address, anew each time: tested below",
+    "makeCall.language": "it is sealed with what is said",
+  },
 });
 
 describe("the handler", () => {

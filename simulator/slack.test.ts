@@ -166,6 +166,10 @@ const sdk = new WebClient(String(credentials["botToken"]), {
 const ts = "1795435200.000100";
 const blocks = [{ type: "section", text: { type: "mrkdwn", text: "*Room 3* & more: 100 %" } }];
 const at = Math.floor(Date.now() / 1000) + 3600;
+const { response_metadata: { next_cursor: second = "" } = {} } = await sdk.conversations.list({
+  exclude_archived: true,
+  limit: 2,
+});
 const reads = {
   but: "the SDK posts every call, while Slack takes its reading methods by GET too",
   ours: (sdks: readonly Meaning[]) =>
@@ -207,6 +211,11 @@ testParity(connectVendor(wire, "slack", vendor), {
       () => sdk.chat.scheduleMessage({ channel, text: "Huddle in five minutes.", post_at: at }),
     ],
     [
+      "scheduleMessage",
+      { text: "Huddle", at: new Date(at * 1000).toISOString(), channel: "C0000000002" },
+      () => sdk.chat.scheduleMessage({ channel: "C0000000002", text: "Huddle", post_at: at }),
+    ],
+    [
       "openDirectMessage",
       { users: ["U0123456789", "U0000000003"] },
       () => sdk.conversations.open({ users: "U0123456789,U0000000003" }),
@@ -225,6 +234,18 @@ testParity(connectVendor(wire, "slack", vendor), {
           types: "public_channel,private_channel",
           exclude_archived: true,
           limit: 2,
+        }),
+      reads,
+    ],
+    [
+      "listChannels",
+      { limit: 2, cursor: second },
+      () =>
+        sdk.conversations.list({
+          types: "public_channel,private_channel",
+          exclude_archived: true,
+          limit: 2,
+          cursor: second,
         }),
       reads,
     ],

@@ -301,6 +301,11 @@ testParity(connected, {
           statusCallbackEvent: ["initiated", "ringing", "answered", "completed"],
         }),
     ],
+    [
+      "makeCall",
+      { to, from, twiml: "<Response><Pause/></Response>" },
+      () => calls({ twiml: "<Response><Pause/></Response>" }),
+    ],
     ["getCall", { id: seeded.call }, () => theirs.calls(seeded.call).fetch()],
     [
       "startVerification",

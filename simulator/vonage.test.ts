@@ -63,6 +63,20 @@ testParity(connected, {
         }),
     ],
     [
+      "sendSMS",
+      { to, body, from: "Riverside", statusCallback: "https://clinic.example/v?x=1" },
+      () =>
+        loosely(sdk.messages, "send", {
+          channel: "sms",
+          messageType: "text",
+          to: "14155550101",
+          from: "Riverside",
+          text: body,
+          webhookUrl: "https://clinic.example/v?x=1",
+          webhookVersion: "v1",
+        }),
+    ],
+    [
       "getSMS",
       { id: message },
       () =>
@@ -85,7 +99,12 @@ testParity(connected, {
     ],
     [
       "makeCall",
-      { to, url: "https://clinic.example/ncco.json", statusCallback: "https://clinic.example/v" },
+      {
+        to,
+        from: "+14155550100",
+        url: "https://clinic.example/ncco.json",
+        statusCallback: "https://clinic.example/v",
+      },
       () =>
         loosely(sdk.voice, "createOutboundCall", {
           to: [phone("14155550101")],
@@ -106,11 +125,25 @@ testParity(connected, {
         }),
     ],
     [
+      "startVerification",
+      { to, channel: "voice" },
+      () =>
+        loosely(sdk.verify2, "newRequest", {
+          brand: "Riverside Clinic",
+          workflow: [{ channel: "voice", to: "14155550101" }],
+        }),
+    ],
+    [
       "checkVerification",
       { id: verification, code: "0000" },
       () => sdk.verify2.checkCode(verification, "0000").catch(() => undefined),
     ],
     ["listNumbers", {}, () => sdk.numbers.getOwnedNumbers({ size: 50, index: 1 })],
+    [
+      "listNumbers",
+      { limit: 1, cursor: "2" },
+      () => sdk.numbers.getOwnedNumbers({ size: 1, index: 2 }),
+    ],
     ["getBalance", {}, () => sdk.accounts.getBalance()],
     [
       "createVideoSession",
@@ -125,6 +158,21 @@ testParity(connected, {
             return { ...each, body: form.filter((field) => field !== "location=null") };
           }),
       },
+    ],
+    [
+      "createVideoSession",
+      { name: "Visit 43", record: true, mediaMode: "routed", location: "192.0.2.7" },
+      () =>
+        loosely(sdk.video, "createSession", {
+          archiveMode: "always",
+          mediaMode: "disabled",
+          location: "192.0.2.7",
+        }),
+    ],
+    [
+      "createVideoSession",
+      { name: "Visit 44", mediaMode: "relayed", location: "192.0.2.7" },
+      () => loosely(sdk.video, "createSession", { mediaMode: "enabled", location: "192.0.2.7" }),
     ],
     ["listVideoStreams", { room: session }, () => sdk.video.getStreamInfo(session)],
     [
@@ -143,12 +191,27 @@ testParity(connected, {
           outputMode: "composed",
         }),
     ],
+    [
+      "startVideoRecording",
+      { room: session, audioOnly: true, output: "individual" },
+      () =>
+        loosely(sdk.video, "startArchive", session, {
+          hasAudio: true,
+          hasVideo: false,
+          outputMode: "individual",
+        }),
+    ],
     ["stopVideoRecording", { id: seeded.running }, () => sdk.video.stopArchive(seeded.running)],
     ["getVideoRecording", { id: seeded.running }, () => sdk.video.getArchive(seeded.running)],
     [
       "listVideoRecordings",
       { room: session },
       () => sdk.video.searchArchives({ sessionId: session, count: 50, offset: 0 }),
+    ],
+    [
+      "listVideoRecordings",
+      { limit: 1, cursor: "1" },
+      () => sdk.video.searchArchives({ count: 1, offset: 1 }),
     ],
     [
       "deleteVideoRecording",
@@ -158,6 +221,7 @@ testParity(connected, {
   ],
   beyond: {
     createVideoToken: "it asks nothing of Vonage: held against the SDK's token below",
+    "createVideoSession.description": "Vonage keeps no description of a session",
     lookupNumber: "the SDK has Number Insight only, which Identity Insights has taken the place of",
   },
 });

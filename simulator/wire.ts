@@ -173,7 +173,8 @@ export type Parity = [
 
 /**
  * Holds what each operation sends against what the SDK sends, each on a fresh simulation. Every
- * operation of the vendor has a row, or a reason in `beyond` why the SDK cannot say it.
+ * operation of the vendor, and each of its params, is in a row, or has a reason in `beyond` why the
+ * SDK cannot say it: `createToken`, `transcribeAudio.fileName`.
  */
 export function testParity(
   connected: Connected,
@@ -212,11 +213,23 @@ export function testParity(
       if (differs) expect(ours, differs.but).not.toEqual(theirs);
     });
 
-    test("in every operation that the SDK has", () => {
-      const compared = rows.flatMap(([operation]) => (operation === "test" ? [] : operation));
-      const all = [...new Set([...compared, ...Object.keys(beyond)])];
-      expect(all.toSorted()).toEqual(Object.keys(vendor.operations).toSorted());
-      expect(compared.filter((operation) => operation in beyond)).toEqual([]);
+    test("in every operation and param that the SDK has", async () => {
+      const compared = new Set<string>();
+      for (const [operation, params] of rows) {
+        const prepared = await simulator.simulation(vendorId).params?.[operation]?.();
+        compared.add(operation);
+        for (const name of Object.keys({ ...prepared, ...params }))
+          compared.add(`${operation}.${name}`);
+      }
+      const lacking = Object.entries(vendor.operations).flatMap(([operation, { params }]) => {
+        const whole = [
+          operation,
+          ...Object.keys(params.shape).map((name) => `${operation}.${name}`),
+        ];
+        return operation in beyond ? operation : whole.filter((each) => !compared.has(each));
+      });
+      expect(lacking.toSorted()).toEqual(Object.keys(beyond).toSorted());
+      expect(Object.keys(beyond).filter((each) => compared.has(each))).toEqual([]);
     });
   });
 }
