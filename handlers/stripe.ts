@@ -20,6 +20,11 @@ const nested = (name: string, entries: Readonly<Record<string, string>> = {}) =>
 
 const iso = (seconds: number) => new Date(seconds * 1000).toISOString();
 
+/** An id, or the whole object where Stripe was told to expand it. */
+const Expandable = z
+  .union([z.string(), z.object({ id: z.string() }).transform(({ id }) => id)])
+  .nullish();
+
 const IntentReply = z.object({
   id: z.string(),
   status: z.string(),
@@ -27,10 +32,10 @@ const IntentReply = z.object({
   amount_received: z.number().int().optional(),
   currency: z.string(),
   created: z.number().int(),
-  customer: z.string().nullish(),
+  customer: Expandable,
   description: z.string().nullish(),
   client_secret: z.string().nullish(),
-  last_payment_error: z.object({ code: z.string().optional() }).nullish(),
+  last_payment_error: z.object({ code: z.string().nullish() }).nullish(),
 });
 const PaymentIntent = z.object({
   id: z.string(),
@@ -54,12 +59,12 @@ const paymentIntent = (reply: z.output<typeof IntentReply>): z.input<typeof Paym
   createdAt: iso(reply.created),
   customer: reply.customer ?? undefined,
   description: reply.description ?? undefined,
-  error: reply.last_payment_error?.code,
+  error: reply.last_payment_error?.code ?? undefined,
 });
 
 const InvoiceReply = z.object({
   id: z.string(),
-  status: z.string().nullable(),
+  status: z.string().nullish(),
   currency: z.string(),
   amount_due: z.number().int(),
   hosted_invoice_url: z.string().nullish(),
@@ -84,7 +89,7 @@ const Refund = z.object({
   id: z.string(),
   status: z
     .string()
-    .nullable()
+    .nullish()
     .transform((status) => status ?? "pending"),
   amount: z.number().int(),
   currency: z.string(),
@@ -404,7 +409,7 @@ export const vendor = defineVendor({
         customer: Id("cus").optional(),
         reference: z.string().max(200).optional(),
       }),
-      result: z.object({ id: z.string(), url: z.string(), status: z.string() }),
+      result: z.object({ id: z.string(), url: z.string().optional(), status: z.string() }),
       example: {
         params: {
           amount: 12000,
@@ -420,24 +425,27 @@ export const vendor = defineVendor({
         ],
         result: { id: "cs_test_01", url: "https://checkout.stripe.com/c/01", status: "open" },
       },
-      run: (api, params) =>
-        api.post(
-          "/v1/checkout/sessions",
-          z.object({ id: z.string(), url: z.string(), status: z.string() }),
-          {
-            form: {
-              mode: "payment",
-              success_url: params.successUrl,
-              cancel_url: params.cancelUrl,
-              customer: params.customer,
-              client_reference_id: params.reference,
-              "line_items[0][quantity]": 1,
-              "line_items[0][price_data][currency]": params.currency,
-              "line_items[0][price_data][unit_amount]": params.amount,
-              "line_items[0][price_data][product_data][name]": params.productName,
-            },
+      async run(api, params) {
+        const reply = z.object({
+          id: z.string(),
+          url: z.string().nullish(),
+          status: z.string().nullish(),
+        });
+        const { id, url, status } = await api.post("/v1/checkout/sessions", reply, {
+          form: {
+            mode: "payment",
+            success_url: params.successUrl,
+            cancel_url: params.cancelUrl,
+            customer: params.customer,
+            client_reference_id: params.reference,
+            "line_items[0][quantity]": 1,
+            "line_items[0][price_data][currency]": params.currency,
+            "line_items[0][price_data][unit_amount]": params.amount,
+            "line_items[0][price_data][product_data][name]": params.productName,
           },
-        ),
+        });
+        return { id, url: url ?? undefined, status: status ?? "open" };
+      },
     }),
     createInvoice: operation({
       ...write,
