@@ -335,15 +335,17 @@ export const vendor = defineVendor({
       },
       async run(api, { id, code }) {
         const call = { path: { id }, json: { otp: code } };
-        return api.post(`${account}/Verify/Session/{id}/`, z.object({}), call).then(
-          () => ({ approved: true, status: "approved" }),
-          (error: unknown) => {
-            // A wrong code is a 400; a session that is over or unknown is a 404.
-            if (!(error instanceof VendorFailure) || error.failure !== "invalid_request")
-              throw error;
-            return { approved: false, status: "pending" };
-          },
-        );
+        return api
+          .post(`${account}/Verify/Session/{id}/`, z.object({ api_id: z.string() }), call)
+          .then(
+            () => ({ approved: true, status: "approved" }),
+            (error: unknown) => {
+              // A wrong code is a 400; a session that is over or unknown is a 404.
+              if (!(error instanceof VendorFailure) || error.failure !== "invalid_request")
+                throw error;
+              return { approved: false, status: "pending" };
+            },
+          );
       },
     }),
     lookupNumber: operation({
