@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 
+import { loadSimulation } from "../simulator/simulations.ts";
 import { runOperation } from "./api.ts";
 import { exampleValues } from "./define.ts";
 import { registry, type VendorId } from "./registry.ts";
@@ -122,6 +123,53 @@ const cases: Sparse[] = [
     replies: [{ status: null }],
     result: { approved: false, status: "unknown" },
   },
+  {
+    vendor: "stripe",
+    operation: "getPaymentIntent",
+    replies: [
+      {
+        id: "pi_1",
+        status: "canceled",
+        amount: 1,
+        currency: "usd",
+        created: 1_795_435_200,
+        customer: { id: "cus_1", deleted: true },
+        last_payment_error: { type: "card_error", code: null },
+      },
+    ],
+    result: {
+      id: "pi_1",
+      status: "canceled",
+      amount: 1,
+      currency: "usd",
+      createdAt: "2026-11-23T12:00:00.000Z",
+      customer: "cus_1",
+    },
+  },
+  {
+    vendor: "stripe",
+    operation: "createCheckoutSession",
+    replies: [{ id: "cs_1", url: null, status: null }],
+    result: { id: "cs_1", status: "open" },
+  },
+  {
+    vendor: "stripe",
+    operation: "createInvoice",
+    replies: [{ id: "in_1", status: null, currency: "usd", amount_due: 0 }],
+    result: { id: "in_1", status: "draft", amountDue: 0, currency: "usd" },
+  },
+  {
+    vendor: "vonage",
+    operation: "checkVerification",
+    replies: [{ request_id: "1", status: "pending" }],
+    result: { approved: false, status: "pending" },
+  },
+  {
+    vendor: "vonage",
+    operation: "getVideoRecording",
+    replies: [{ id: "a1", status: "paused", createdAt: 1_795_435_200_000, size: null, url: null }],
+    result: { id: "a1", status: "paused", startedAt: "2026-11-23T12:00:00.000Z" },
+  },
 ];
 
 test.each(cases)(
@@ -132,7 +180,9 @@ test.each(cases)(
       ...replies.map((reply) => (reply === undefined ? new Response() : Response.json(reply))),
     );
     const { params } = vendor.operations[operation]?.example ?? {};
-    const run = { vendorId, vendor, values: exampleValues(vendor), wire, operation, params };
+    const { credentials } = await loadSimulation(vendorId);
+    const values = { ...exampleValues(vendor), ...credentials };
+    const run = { vendorId, vendor, values, wire, operation, params };
     expect(await runOperation({ ...run, environment: "production" })).toEqual(result);
     expect(requests).toHaveLength(replies.length);
   },

@@ -10,12 +10,12 @@ const ArchiveId = z.uuid();
 
 const Archive = z.object({
   id: z.string(),
-  sessionId: z.string().optional(),
+  sessionId: z.string().nullish(),
   status: z.string(),
   name: z.string().nullish(),
   createdAt: z.number(),
-  duration: z.number().optional(),
-  size: z.number().optional(),
+  duration: z.number().nullish(),
+  size: z.number().nullish(),
   url: z.string().nullish(),
   reason: z.string().nullish(),
 });
@@ -34,11 +34,11 @@ const Recording = z.object({
 const recording = (archive: z.output<typeof Archive>): z.input<typeof Recording> => ({
   id: archive.id,
   status: archive.status,
-  room: archive.sessionId,
+  room: archive.sessionId ?? undefined,
   name: archive.name || undefined,
   startedAt: new Date(archive.createdAt).toISOString(),
-  seconds: archive.duration,
-  bytes: archive.size,
+  seconds: archive.duration ?? undefined,
+  bytes: archive.size ?? undefined,
   url: archive.url || undefined,
   error: archive.reason || undefined,
 });

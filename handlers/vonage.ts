@@ -335,7 +335,7 @@ export const vendor = defineVendor({
         const call = { path: { id }, json: { code } };
         const reply = z.object({ status: z.string() });
         return api.post("/v2/verify/{id}", reply, call).then(
-          ({ status }) => ({ approved: true, status }),
+          ({ status }) => ({ approved: status === "completed", status }),
           (error: unknown) => {
             const { failure, vendorCode } = error instanceof VendorFailure ? error : {};
             if (failure !== "invalid_request" || vendorCode !== "invalid-code") throw error;
