@@ -170,6 +170,15 @@ const cases: Sparse[] = [
     replies: [{ id: "a1", status: "paused", createdAt: 1_795_435_200_000, size: null, url: null }],
     result: { id: "a1", status: "paused", startedAt: "2026-11-23T12:00:00.000Z" },
   },
+  {
+    vendor: "optum",
+    operation: "acknowledgeReport",
+    replies: [
+      { access_token: "t", expires_in: 3600 },
+      { status: "deleted", meta: {} },
+    ],
+    result: { name: "R5000000.XY", acknowledged: true },
+  },
 ];
 
 test.each(cases)(
