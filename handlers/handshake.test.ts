@@ -27,7 +27,7 @@ const recorded = (name: string) => {
   const incoming: Incoming = {
     method: vector.method,
     url: vector.url,
-    headers: new Headers(Object.entries(vector.headers).map(([k, v]) => [k, String(v)])),
+    headers: new Headers(vector.headers as Record<string, string>),
     body: new Uint8Array(Buffer.from(vector.body_base64, "base64")),
   };
   return { ...vector, incoming };
