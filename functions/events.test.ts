@@ -29,6 +29,7 @@ describe.concurrent("a replay", () => {
     expect(await replay({ filter: { vendor_id: "stripe" }, dry_run: true })).toEqual({
       events: 3,
       without_payload: 0,
+      erased: 0,
       not_confirmed: 0,
       deliveries: 2,
       under_way: 0,

@@ -7,7 +7,7 @@ const world = inject("world");
 const twilio = {
   vendor_id: "twilio",
   environment: "production",
-  credentials: { accountSid: `AC${"0".repeat(32)}`, authToken: "0123456789abcdef0123456789abcdef" },
+  credentials: { accountSid: `AC${"0".repeat(32)}`, authToken: "5ec7e7ab1ec0ffee4a11ba5e0ddbcdef" },
 };
 type Row = Record<string, unknown> & { id: string; credentials: Record<string, string> };
 

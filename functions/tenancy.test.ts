@@ -82,7 +82,7 @@ async function addRecords(org: TestOrg): Promise<Records> {
     environment: "production",
     credentials: {
       accountSid: `AC${"0".repeat(32)}`,
-      authToken: "0123456789abcdef0123456789abcdef",
+      authToken: "5ec7e7ab1ec0ffee4a11ba5e0ddba112",
     },
   });
   expect(added.status, JSON.stringify(added.body)).toBe(201);

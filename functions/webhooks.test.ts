@@ -119,7 +119,7 @@ test("a handshake is answered for the right verify token alone, and is no event"
     credentials: {
       authKind: "none",
       webhookScheme: "hmac",
-      webhookSecret: "0123456789abcdef",
+      webhookSecret: "5ec7e7-of-a-webhook",
       webhookHandshake: "hub",
       webhookVerifyToken: token,
     },

@@ -1,4 +1,5 @@
-import { randomBytes, randomUUID } from "node:crypto";
+import { randomBytes, randomInt, randomUUID } from "node:crypto";
+import { rmSync } from "node:fs";
 
 import { neon, neonConfig } from "@neondatabase/serverless";
 
@@ -6,6 +7,8 @@ import { startPostgres } from "../db/local/postgres.ts";
 import { type Database, startDatabase } from "../db/local/server.ts";
 import { migrate } from "../db/migrate.ts";
 import { type Simulator, startSimulator } from "../simulator/server.ts";
+import { openCanaries, plant } from "./canaries.ts";
+import { findLeaks } from "./canary-watch.ts";
 import { addOrg } from "./seed.ts";
 import { newSecrets, type RunningWorker, startWorker, type WorkerSecrets } from "./worker.ts";
 
@@ -32,7 +35,11 @@ export async function startWorld(
   const postgres = engine === "postgres" ? await startPostgres() : undefined;
   const database = await startDatabase(postgres ? { url: postgres.url } : {});
   await migrate(database.url, database.endpoint);
-  const simulator = await startSimulator();
+  let canaries = "";
+  const simulator = await startSimulator({
+    onToken: (value) => plant(canaries, [{ what: "a vendor's token", kind: "secret", value }]),
+    person: () => newPerson(canaries),
+  });
   const logs: string[] = [];
   // Tests send more than any caller would; functions/limits.test.ts sets limits of its own.
   const secrets = {
@@ -51,6 +58,7 @@ export async function startWorld(
     log: (line) => logs.push(line),
     ...options,
   });
+  canaries = openCanaries(worker.url);
   return {
     url: worker.url,
     engine,
@@ -61,11 +69,31 @@ export async function startWorld(
     logs,
     async stop() {
       await worker.stop();
-      await simulator.close();
-      await database.close();
-      await postgres?.stop();
+      const watched = { folder: canaries, database, secrets, logs };
+      try {
+        const leaks = await findLeaks(watched);
+        if (leaks.length) throw new Error(`What was planted has leaked:\n${leaks.join("\n")}`);
+      } finally {
+        rmSync(canaries, { recursive: true });
+        await simulator.close();
+        await database.close();
+        await postgres?.stop();
+      }
     },
   };
+}
+
+/** Somebody whom no other text names, for a webhook to tell of. */
+function newPerson(canaries: string): { patient_name: string; patient_phone: string } {
+  const person = {
+    patient_name: `Cnry Zebrafinch ${randomBytes(6).toString("hex")}`,
+    patient_phone: `+1555${String(randomInt(1e9)).padStart(9, "0")}`,
+  };
+  plant(
+    canaries,
+    Object.entries(person).map(([what, value]) => ({ what, kind: "person", value })),
+  );
+  return person;
 }
 
 export type Reply = { status: number; headers: Headers; body: Answer };

@@ -45,7 +45,24 @@ export type Simulator = {
   close: () => Promise<void>;
 };
 
+/** What a test wants to know of the vendors' side, or adds to it. */
+export type Plants = {
+  /** Each token that a token server hands out. */
+  onToken?: (token: string) => void;
+  /** Merged into the body of each webhook. */
+  person?: () => Readonly<Record<string, string>>;
+};
+
 const kept = 1000;
+
+async function tellTokens(response: Response, onToken: (token: string) => void) {
+  const json: unknown = await response.json().catch(() => undefined);
+  if (json instanceof Object)
+    for (const name of ["access_token", "refresh_token", "id_token"]) {
+      const token: unknown = Reflect.get(json, name);
+      if (typeof token === "string") onToken(token);
+    }
+}
 
 /** Tells when the reader of a stream leaves before its end. */
 function watched(response: Response, onLeave: () => void): Response {
@@ -72,7 +89,7 @@ function watched(response: Response, onLeave: () => void): Response {
 async function serve(
   vendors: ReadonlyMap<string, Simulation>,
   port: number,
-  origin?: string,
+  { origin, onToken, person }: Plants & { origin?: string } = {},
 ): Promise<Simulator> {
   const faults = newFaults();
   const closing = new AbortController();
@@ -155,7 +172,12 @@ async function serve(
   ) {
     const { webhook } = simulationOf(vendor);
     if (!webhook) throw new Error(`${vendor} sends no webhooks`);
-    const signed = await webhook(options);
+    const { body } = options;
+    const merged =
+      person && (body === undefined || (body instanceof Object && !Array.isArray(body)))
+        ? { ...options, body: { ...body, ...person() } }
+        : options;
+    const signed = await webhook(merged);
     const sent: SentWebhook[] = [];
     for (let i = 0; i < times; i += 1) {
       const response = await fetch(signed.clone(), { redirect: "manual" });
@@ -186,9 +208,19 @@ async function serve(
   const server = await listen(port, async (received) => {
     if (received.target.startsWith("/_simulator/"))
       return { kind: "reply", response: await control(simulator, received) };
-    if (origin !== undefined) return route(new URL(origin + received.target), received);
-    const url = URL.parse(`https:/${received.target}`);
-    return url ? route(url, received) : { kind: "reset" };
+    const url = URL.parse(
+      origin === undefined ? `https:/${received.target}` : origin + received.target,
+    );
+    if (!url) return { kind: "reset" };
+    const outcome = await route(url, received);
+    if (
+      onToken &&
+      outcome.kind === "reply" &&
+      received.method === "POST" &&
+      /token/i.test(url.pathname)
+    )
+      await tellTokens(outcome.response.clone(), onToken);
+    return outcome;
   });
   const url = `http://127.0.0.1:${server.port}`;
   return {
@@ -290,16 +322,16 @@ async function control(simulator: Controlled, { method, target, headers, body }:
 
 /** All vendors, or those named, each with fresh state. */
 export async function startSimulator(
-  options: { port?: number; vendors?: readonly string[] } = {},
+  options: { port?: number; vendors?: readonly string[] } & Plants = {},
 ): Promise<Simulator> {
   const vendors = new Map<string, Simulation>();
   for (const id of options.vendors ?? simulatedVendors) vendors.set(id, await loadSimulation(id));
-  return serve(vendors, options.port ?? 0);
+  return serve(vendors, options.port ?? 0, options);
 }
 
 /** One vendor with its paths at the root of its own port, for a vendor's SDK to be pointed at. */
 export async function startVendor(id: string, options: { port?: number } = {}): Promise<Simulator> {
   const simulation = await loadSimulation(id);
   const [host] = simulation.hosts;
-  return serve(new Map([[id, simulation]]), options.port ?? 0, `https://${host}`);
+  return serve(new Map([[id, simulation]]), options.port ?? 0, { origin: `https://${host}` });
 }

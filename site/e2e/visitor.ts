@@ -4,6 +4,7 @@ import { join } from "node:path";
 import type { Browser, BrowserContext, Page } from "playwright-core";
 import { expect } from "vitest";
 
+import { canaryFolder, record, recordSent } from "../../scripts/canaries.ts";
 import { demo } from "../../scripts/seed.ts";
 import { root } from "../../scripts/worker.ts";
 
@@ -42,7 +43,27 @@ export async function visit(browser: Browser, origin: string, look: Look = {}): 
   page.on("response", (response) => {
     if (response.status() >= 500) troubles.push(`${response.status()} ${response.url()}`);
   });
+  watch(page, canaryFolder(origin));
   return { context, page, troubles, leave: () => context.close() };
+}
+
+/** What the page sends and is answered is searched like all other traffic; see scripts/canaries.ts. */
+function watch(page: Page, folder: string) {
+  page.on("response", (response) => {
+    const request = response.request();
+    const { pathname } = new URL(response.url());
+    if (!pathname.startsWith("/api/")) return;
+    const body = request.postData() ?? "";
+    request.allHeaders().then(
+      (headers) => recordSent(folder, { path: pathname, headers, body }),
+      () => undefined,
+    );
+    response.text().then(
+      (text) => record(folder, { where: `${request.method()} ${pathname}`, text: `\n\n${text}` }),
+      // The page was left before the answer was read.
+      () => undefined,
+    );
+  });
 }
 
 export async function signIn(page: Page, who: { email: string; password: string } = demo) {
