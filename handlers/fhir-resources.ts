@@ -5,6 +5,13 @@ import * as z from "zod";
  * so that a server's extensions and later versions pass.
  */
 const Period = z.looseObject({ start: z.string().optional(), end: z.string().optional() });
+/** An element with an extension and no value is `null` in its array: hl7.org/fhir/R4/json.html#primitive. */
+const Texts = z
+  .array(z.string().nullable())
+  .transform((texts) => texts.filter((text) => text !== null))
+  .optional();
+/** An extension, data-absent-reason, may stand where the standard wants a status. */
+const Status = z.string().default("unknown");
 const Coding = z.looseObject({
   system: z.string().optional(),
   code: z.string().optional(),
@@ -74,7 +81,7 @@ const HumanName = z.looseObject({
   use: z.string().optional(),
   text: z.string().optional(),
   family: z.string().optional(),
-  given: z.array(z.string()).optional(),
+  given: Texts,
 });
 const Identifier = z.looseObject({
   system: z.string().optional(),
@@ -127,7 +134,7 @@ export const patient = reading(
     address: z
       .array(
         z.looseObject({
-          line: z.array(z.string()).optional(),
+          line: Texts,
           city: z.string().optional(),
           state: z.string().optional(),
           postalCode: z.string().optional(),
@@ -188,7 +195,7 @@ export const appointment = reading(
   z.looseObject({
     resourceType: z.literal("Appointment"),
     id: z.string(),
-    status: z.string(),
+    status: Status,
     start: z.string().optional(),
     end: z.string().optional(),
     description: z.string().optional(),
@@ -229,7 +236,7 @@ export const slot = reading(
   z.looseObject({
     resourceType: z.literal("Slot"),
     id: z.string(),
-    status: z.string(),
+    status: Status,
     start: z.string(),
     end: z.string(),
     schedule: Reference.optional(),
@@ -265,7 +272,7 @@ export const encounter = reading(
   z.looseObject({
     resourceType: z.literal("Encounter"),
     id: z.string(),
-    status: z.string(),
+    status: Status,
     class: Coding.optional(),
     type: z.array(Concept).optional(),
     subject: Reference.optional(),
@@ -340,7 +347,7 @@ export const observation = reading(
   z.looseObject({
     resourceType: z.literal("Observation"),
     id: z.string(),
-    status: z.string(),
+    status: Status,
     ...valued,
     category: z.array(Concept).optional(),
     subject: Reference.optional(),
@@ -432,7 +439,7 @@ export const medicationRequest = reading(
   z.looseObject({
     resourceType: z.literal("MedicationRequest"),
     id: z.string(),
-    status: z.string(),
+    status: Status,
     intent: z.string().optional(),
     medicationCodeableConcept: Concept.optional(),
     medicationReference: Reference.optional(),
@@ -484,7 +491,7 @@ export const allergy = reading(
     clinicalStatus: Concept.optional(),
     verificationStatus: Concept.optional(),
     criticality: z.string().optional(),
-    category: z.array(z.string()).optional(),
+    category: Texts,
     reaction: z.array(z.looseObject({ manifestation: z.array(Concept).optional() })).optional(),
     patient: Reference.optional(),
     recordedDate: z.string().optional(),
@@ -530,7 +537,7 @@ export const document = reading(
   z.looseObject({
     resourceType: z.literal("DocumentReference"),
     id: z.string(),
-    status: z.string(),
+    status: Status,
     type: Concept.optional(),
     description: z.string().optional(),
     date: z.string().optional(),

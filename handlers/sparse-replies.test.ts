@@ -3,8 +3,14 @@ import { expect, test } from "vitest";
 import { loadSimulation } from "../simulator/simulations.ts";
 import { runOperation } from "./api.ts";
 import { exampleValues } from "./define.ts";
+import type { Tokens } from "./oauth.ts";
 import { registry, type VendorId } from "./registry.ts";
 import { scripted } from "./testing.ts";
+
+const signedIn: Tokens = {
+  get: async () => ({ accessToken: "example-token" }),
+  drop: async () => undefined,
+};
 
 /** What the vendor's own schema of a reply allows, though its examples show more. */
 type Sparse = { vendor: VendorId; operation: string; replies: unknown[]; result: unknown };
@@ -173,11 +179,36 @@ const cases: Sparse[] = [
   {
     vendor: "optum",
     operation: "acknowledgeReport",
-    replies: [
-      { access_token: "t", expires_in: 3600 },
-      { status: "deleted", meta: {} },
-    ],
+    replies: [{ status: "deleted", meta: {} }],
     result: { name: "R5000000.XY", acknowledged: true },
+  },
+  {
+    vendor: "athenahealth",
+    operation: "readPatient",
+    replies: [
+      {
+        resourceType: "Patient",
+        id: "p1",
+        name: [{ given: [null, "Jo"], _given: [{ extension: [] }, null], family: "Ray" }],
+        address: [{ line: ["1 Main St", null] }],
+      },
+    ],
+    result: {
+      patient: {
+        id: "p1",
+        name: "Jo Ray",
+        family: "Ray",
+        given: "Jo",
+        identifiers: [],
+        address: { lines: ["1 Main St"] },
+      },
+    },
+  },
+  {
+    vendor: "athenahealth",
+    operation: "searchConditions",
+    replies: [{ resourceType: "Bundle" }],
+    result: { conditions: [] },
   },
 ];
 
@@ -191,7 +222,7 @@ test.each(cases)(
     const { params } = vendor.operations[operation]?.example ?? {};
     const { credentials } = await loadSimulation(vendorId);
     const values = { ...exampleValues(vendor), ...credentials };
-    const run = { vendorId, vendor, values, wire, operation, params };
+    const run = { vendorId, vendor, values, wire, tokens: signedIn, operation, params };
     expect(await runOperation({ ...run, environment: "production" })).toEqual(result);
     expect(requests).toHaveLength(replies.length);
   },
