@@ -10,7 +10,7 @@ import {
   summarizeIntegrations,
 } from "../db/integrations.ts";
 import type { OrgDb } from "../db/org.ts";
-import { advice } from "../handlers/advice.ts";
+import { actionOf } from "../handlers/advice.ts";
 import { connectApi } from "../handlers/api.ts";
 import { type AnyVendor, environmentNames } from "../handlers/define.ts";
 import type { FieldValues } from "../handlers/fields.ts";
@@ -38,8 +38,10 @@ export async function probe(
 ): Promise<Probe> {
   const started = Date.now();
   const latency = () => Date.now() - started;
+  let isConnected = false;
   try {
     const values = known ?? (target.id ? await openValues(env.vault, target as Integration) : {});
+    isConnected = vendor.auth(values).kind === "authorization_code";
     const api = connectApi(connection(env, target, vendor, values));
     const { account, checked } = await vendor.test(api, values, target.environment);
     return {
@@ -51,7 +53,7 @@ export async function probe(
     if (!(error instanceof VendorFailure)) throw error;
     return {
       success: false,
-      message: `${error.message.replace(/\.?$/, ".")} ${advice[error.failure].action}`,
+      message: `${error.message.replace(/\.?$/, ".")} ${actionOf(error.failure, isConnected)}`,
       report: { latency_ms: latency(), account: null, checked: [], cause: error.failure },
     };
   }

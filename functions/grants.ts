@@ -205,7 +205,7 @@ export async function currentToken(
       getGrant(db, place.integrationId),
       getIntegration(db, place.integrationId),
     );
-    if (!grant || !row) return expired("Nobody has signed in at the vendor yet: connect first");
+    if (!grant || !row) return expired("Nobody has signed in at the vendor yet");
     const vendor = await loadVendor(row.vendorId);
     const held = await openHeld(env, grant);
     if (!vendor || !held) return expired(ended(vendor?.name ?? row.vendorId));

@@ -109,7 +109,11 @@ test("values that are not saved are tested with the stored sign-in", async () =>
   const { person, id } = await setUp();
   const draft = { ...rest, credentials: { ...code, probePath: "/items" }, integration_id: id };
   const before = await person.call("POST", "/api/integrations/test", draft);
-  expect(before.body).toMatchObject({ success: false, data: { cause: "credentials_expired" } });
+  expect(before.body).toMatchObject({
+    success: false,
+    message: expect.stringContaining("A person has to press Connect"),
+    data: { cause: "credentials_expired" },
+  });
   await connect(person, id);
   const reply = await person.call("POST", "/api/integrations/test", draft);
   expect(reply.body, JSON.stringify(reply.body)).toMatchObject({ success: true });

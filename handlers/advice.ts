@@ -45,3 +45,9 @@ export const advice: Record<VendorCause, { means: string; action: string }> = {
     action: "Open the integration, fill in the setting that the message names, and save.",
   },
 };
+
+/** The same for one integration: what ends for a person who signed in is not replaced in a form. */
+export const actionOf = (cause: VendorCause, isConnected: boolean) =>
+  isConnected && cause === "credentials_expired"
+    ? "A person has to press Connect on the integration's page and sign in."
+    : advice[cause].action;

@@ -230,6 +230,10 @@ function Overview({ row, vendor, result, testing, onRow }: OverviewProps) {
     ["Created", fullTime(row.created_at)],
     ["Changed", fullTime(row.updated_at)],
   ];
+  /** The panel above says it, and what to do. */
+  const isTold =
+    row.grant && row.grant.status !== "connected" && row.last_cause === "credentials_expired";
+  const hasFailed = row.health_status === "error" && row.last_error && !isTold;
   return (
     <div class="stack view-section">
       <SignInOutcome />
@@ -249,7 +253,7 @@ function Overview({ row, vendor, result, testing, onRow }: OverviewProps) {
           </div>
         )}
         {result && <TestReport result={result} />}
-        {!result && !testing && row.last_error && row.health_status === "error" && (
+        {!result && !testing && hasFailed && (
           <div class="note note-bad">
             <Icon name="alert" />
             <div>
