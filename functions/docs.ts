@@ -89,7 +89,7 @@ function route(method: string, path: string, operation: Described, document: Api
   );
   const { parameters = [], requestBody } = operation;
   return html`<section id="${operation.operationId ?? path}">
-    <h3><span class="method ${method}">${method.toUpperCase()}</span> <code>${path}</code></h3>
+    <h3>${label(method)} <code>${path}</code></h3>
     <p>${operation.summary ?? ""}</p>
     <p class="type">
       ${
@@ -129,6 +129,23 @@ function route(method: string, path: string, operation: Described, document: Api
 
 const methods = ["get", "post", "put", "patch", "delete"] as const;
 
+const groupTitles: Readonly<Record<string, string>> = {
+  sso: "Single sign-on",
+  keys: "API keys",
+  "well-known": "Key sets",
+};
+
+/** The resource that a path is about: what stands after `/api`, or the first word. */
+function groupOf(path: string): string {
+  const [first = "", second = ""] = path.split("/").slice(1);
+  const name = (first === "api" ? second : first).replace(/^\./, "").replace(/\.\w+$/, "");
+  const words = name.replaceAll("-", " ");
+  return groupTitles[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+const label = (method: string) =>
+  html`<span class="method ${method}">${method === "delete" ? "DEL" : method.toUpperCase()}</span>`;
+
 /** The API reference, drawn from the OpenAPI document; needs no script. */
 export function docsPage(document: ApiDocument): Html {
   const operations = Object.entries(document.paths ?? {}).flatMap(([path, item]) =>
@@ -137,6 +154,7 @@ export function docsPage(document: ApiDocument): Html {
       return operation ? { path, method, operation } : [];
     }),
   );
+  const groups = Object.entries(Object.groupBy(operations, ({ path }) => groupOf(path)));
   return html`<!doctype html>
     <html lang="en">
       <head>
@@ -148,7 +166,7 @@ export function docsPage(document: ApiDocument): Html {
       </head>
       <body>
         <header>
-          <a href="/">EHRConnect Integrations</a>
+          <a href="/">← EHRConnect Integrations</a>
           <h1>API reference</h1>
           <p>
             ${document.info.description ?? ""} Send an API key as
@@ -158,36 +176,60 @@ export function docsPage(document: ApiDocument): Html {
           </p>
         </header>
         <nav aria-label="Operations">
-          <ul>
-            ${operations.map(
-              ({ path, operation }) =>
-                html`<li>
-                  <a href="#${operation.operationId ?? path}">${operation.summary ?? path}</a>
-                </li>`,
-            )}
-          </ul>
+          ${groups.map(
+            ([group, members = []]) =>
+              html`<details open>
+                <summary>${group}</summary>
+                <ul>
+                  ${members.map(
+                    ({ path, method, operation }) =>
+                      html`<li>
+                        <a href="#${operation.operationId ?? path}">
+                          ${label(method)} <span>${operation.summary ?? path}</span>
+                        </a>
+                      </li>`,
+                  )}
+                </ul>
+              </details>`,
+          )}
         </nav>
         <main>
-          ${operations.map(({ path, method, operation }) =>
-            route(method, path, operation, document),
+          ${groups.map(
+            ([group, members = []]) =>
+              html`<h2>${group}</h2>
+                ${members.map(({ path, method, operation }) =>
+                  route(method, path, operation, document),
+                )}`,
           )}
         </main>
       </body>
     </html>`;
 }
 
+/** The colours and sizes of the site's own tokens. */
 export const docsStyle = `
-:root { color-scheme: light dark; font: 16px/1.55 system-ui, sans-serif; --line: light-dark(#dfe3e8, #30363d);
-  --soft: light-dark(#5b6570, #a3adb8); --link: light-dark(#0b5cad, #79b8ff); --well: light-dark(#f5f7f9, #161b22); }
-body { margin: 0 auto; max-width: 1180px; padding: 2rem 1.25rem 6rem; display: grid; gap: 2rem;
-  grid-template-columns: minmax(0, 1fr); background: light-dark(#fff, #0d1117); color: light-dark(#17202a, #e6edf3); }
-a { color: var(--link); } h1 { margin: .5rem 0; font-size: 2rem; } header p { max-width: 70ch; }
-code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; } nav ul { columns: 15rem; padding-left: 1.2rem; margin: 0; }
-section { border-top: 1px solid var(--line); padding: 1.25rem 0; scroll-margin-top: 1rem; } h3 { margin: 0 0 .5rem; font-size: 1.05rem; }
-h4 { margin: 1rem 0 .25rem; font-size: .95rem; } section > ul { background: var(--well); border: 1px solid var(--line); border-radius: 8px; padding: .75rem 1rem .75rem 2rem; }
-p { margin: .25rem 0; } .type { color: var(--soft); font-size: .92em; } b { font-size: .8em; font-weight: 600; color: light-dark(#9a3412, #ffab70); }
-.method { display: inline-block; min-width: 4.2em; text-align: center; font: 600 .78em ui-monospace, monospace; padding: .15em .5em; border-radius: 5px; border: 1px solid currentColor; }
-.get { color: light-dark(#0b6b3a, #56d364); } .post { color: light-dark(#0b5cad, #79b8ff); } .put { color: light-dark(#8a5a00, #e3b341); } .delete { color: light-dark(#b42318, #ff7b72); }
+:root { color-scheme: light dark; font: 15px/1.55 -apple-system, BlinkMacSystemFont, "Segoe UI", Inter, Roboto, system-ui, sans-serif;
+  --line: light-dark(#e3e6eb, #252b36); --soft: light-dark(#596375, #97a1b2); --link: light-dark(#2f5bea, #8fadff); --well: light-dark(#f6f7f9, #0f1218);
+  --hover: light-dark(#f1f3f6, #1c222c); --mono: ui-monospace, "SF Mono", Menlo, Consolas, "Liberation Mono", monospace; }
+* { box-sizing: border-box; }
+body { margin: 0 auto; max-width: 1240px; padding: 2rem 1.25rem 6rem; display: grid; gap: 2rem 3rem;
+  grid-template-columns: minmax(0, 1fr); background: light-dark(#fff, #0b0d12); color: light-dark(#10151f, #eef1f6); }
+a { color: var(--link); } h1 { margin: .75rem 0 .5rem; font-size: 2rem; letter-spacing: -.02em; } header p { max-width: 70ch; color: var(--soft); }
+header > a, nav a { text-decoration: none; } header > a:hover { text-decoration: underline; }
+code { font: .9em var(--mono); overflow-wrap: anywhere; }
+nav ul { margin: 0 0 .75rem; padding: 0; list-style: none; }
+nav summary { padding: .35rem .5rem; font-weight: 600; cursor: pointer; border-radius: 6px; }
+nav a { display: grid; grid-template-columns: 2.6rem minmax(0, 1fr); gap: .5rem; padding: .3rem .5rem; border-radius: 6px; color: inherit; font-size: .87rem; line-height: 1.4; }
+nav a:hover, nav summary:hover { background: var(--hover); }
+h2 { margin: 2.5rem 0 .75rem; font-size: 1.5rem; letter-spacing: -.015em; scroll-margin-top: 1rem; } main > h2:first-child { margin-top: 0; }
+section { border-top: 1px solid var(--line); padding: 1.5rem 0; scroll-margin-top: 1rem; } h3 { margin: 0 0 .5rem; font-size: 1rem; font-weight: 500; }
+h4 { margin: 1.25rem 0 .35rem; font-size: .87rem; color: var(--soft); font-weight: 600; }
+section > ul { margin: 0; background: var(--well); border: 1px solid var(--line); border-radius: 8px; padding: .75rem 1rem .75rem 2rem; } section ul ul { padding-left: 1.25rem; }
+p { margin: .25rem 0; } .type { color: var(--soft); font-size: .9em; } b { font-size: .8em; font-weight: 600; color: light-dark(#8a4b00, #f2bd6a); }
+.method { display: inline-block; font: 600 .75rem/1.5 var(--mono); } h3 .method { min-width: 3.2rem; padding: .1rem .45rem; margin-right: .4rem; text-align: center; border-radius: 6px; border: 1px solid currentColor; }
+.get { color: light-dark(#0b6b42, #5fd39a); } .post { color: light-dark(#1f52c4, #93b3ff); } .put, .patch { color: light-dark(#8a4b00, #f2bd6a); } .delete { color: light-dark(#b3261e, #ff9d94); }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-@media (min-width: 960px) { body { grid-template-columns: 17rem minmax(0, 1fr); } header { grid-column: 1 / -1; } nav ul { columns: 1; position: sticky; top: 1rem; max-height: calc(100vh - 2rem); overflow: auto; } }
+@media (max-width: 959px) { nav { border-block: 1px solid var(--line); padding-block: .75rem; } }
+@media (min-width: 960px) { body { grid-template-columns: 18rem minmax(0, 1fr); } header { grid-column: 1 / -1; }
+  nav { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow: auto; padding-block: 1rem; scrollbar-width: thin; } }
 `;

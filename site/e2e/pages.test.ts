@@ -56,7 +56,17 @@ afterAll(async () => {
   await world?.stop();
 });
 
-const openPages = ["/", "/?q=zzzz", "/vendors/twilio/", "/sign-in/", "/sign-up/", "/problems/"];
+const openPages = [
+  "/",
+  "/?q=zzzz",
+  "/vendors/twilio/",
+  "/sign-in/",
+  "/sign-up/",
+  "/problems/",
+  "/problems/credentials_rejected/",
+  "/problems/not_found/",
+  "/api/docs",
+];
 const ownPages = (): string[] => [
   "/",
   "/integrations/",
