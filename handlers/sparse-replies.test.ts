@@ -210,6 +210,18 @@ const cases: Sparse[] = [
     replies: [{ resourceType: "Bundle" }],
     result: { conditions: [] },
   },
+  {
+    vendor: "vonage",
+    operation: "getCall",
+    replies: [{ uuid: "c1", status: "busy", duration: "", start_time: null, end_time: null }],
+    result: { id: "c1", status: "busy" },
+  },
+  {
+    vendor: "vonage",
+    operation: "getSMS",
+    replies: [{ records: [{ status: "rejected", error_code: 1170, to: null, from: null }] }],
+    result: { id: "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", status: "rejected", error: "1170" },
+  },
 ];
 
 test.each(cases)(

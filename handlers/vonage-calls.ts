@@ -22,7 +22,7 @@ function talk(text: string, language: string | undefined) {
 const Call = z.object({
   uuid: z.string(),
   status: z.string(),
-  duration: z.string().nullish(),
+  duration: z.union([z.string(), z.number()]).nullish(),
   start_time: z.string().nullish(),
   end_time: z.string().nullish(),
 });
@@ -122,7 +122,7 @@ export const vonageCalls = {
       return {
         id: uuid,
         status,
-        seconds: found.duration ? Number(found.duration) : undefined,
+        seconds: /^\d+$/.test(String(found.duration)) ? Number(found.duration) : undefined,
         startedAt: found.start_time ?? undefined,
         endedAt: found.end_time ?? undefined,
       };

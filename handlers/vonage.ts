@@ -135,7 +135,7 @@ const MessageRecord = z.object({
   status: z.string(),
   to: z.string().nullish(),
   from: z.string().nullish(),
-  error_code: z.string().nullish(),
+  error_code: z.union([z.string(), z.number()]).nullish(),
   date_received: z.string().nullish(),
   date_finalized: z.string().nullish(),
 });
@@ -288,7 +288,7 @@ export const vendor = defineVendor({
           status: found.status,
           to: found.to ? plus(found.to) : undefined,
           from: found.from ? plus(found.from) : undefined,
-          error: found.error_code && found.error_code !== "0" ? found.error_code : undefined,
+          error: Number(found.error_code ?? 0) === 0 ? undefined : String(found.error_code),
           sentAt: found.date_received ?? undefined,
           updatedAt: found.date_finalized ?? undefined,
         };
