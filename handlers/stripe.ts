@@ -249,6 +249,9 @@ export const vendor = defineVendor({
     const { type, code = type, decline_code: declined = code } = data.error;
     if (type === "card_error")
       return { cause: "invalid_request", code: declined ?? type, message: "The card was declined" };
+    // 409: sent again with its key, it is answered once the other one is through.
+    if (code === "idempotency_key_in_use" || code === "lock_timeout")
+      return { cause: "vendor_unavailable", code, message: "Stripe is busy with the same thing" };
     if (type === "idempotency_error")
       return { code: type, message: "This Idempotency-Key was used before with other parameters" };
     if (code?.endsWith("api_key_expired")) return { cause: "credentials_expired", code };
@@ -535,15 +538,30 @@ export const vendor = defineVendor({
     types: [
       "payment_intent.succeeded",
       "payment_intent.payment_failed",
+      "payment_intent.processing",
       "payment_intent.requires_action",
       "payment_intent.canceled",
       "charge.refunded",
       "charge.dispute.created",
+      "charge.dispute.closed",
+      "refund.updated",
+      "refund.failed",
       "checkout.session.completed",
+      "checkout.session.async_payment_succeeded",
+      "checkout.session.async_payment_failed",
+      "checkout.session.expired",
+      "invoice.finalized",
       "invoice.paid",
       "invoice.payment_failed",
+      "invoice.voided",
     ],
-    failures: ["payment_intent.payment_failed", "charge.dispute.created", "invoice.payment_failed"],
+    failures: [
+      "payment_intent.payment_failed",
+      "charge.dispute.created",
+      "refund.failed",
+      "checkout.session.async_payment_failed",
+      "invoice.payment_failed",
+    ],
     setup: [
       "Open Developers, Webhooks in the Stripe Dashboard, in the mode of your key: https://dashboard.stripe.com/webhooks",
       "Choose “Add destination”, select the events, then “Webhook endpoint” and enter {url}.",
