@@ -80,10 +80,10 @@ const Job = z
     model: Model.optional(),
     /** Serves languages that the first model does not know. */
     fallbackModel: Model.optional(),
-    /** ISO 639-1; AssemblyAI finds out where it is left out. */
+    /** As AssemblyAI lists them: `es`, `haw`, `en_us`. It finds out where it is left out. */
     language: z
       .string()
-      .regex(/^[a-z]{2}$/, "Use a two-letter code such as en")
+      .regex(/^[a-z]{2,3}(_[a-z]{2})?$/, "Use a code such as en or en_us")
       .optional(),
     /** Says who speaks when. */
     speakerLabels: z.boolean().optional(),
