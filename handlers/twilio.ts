@@ -229,7 +229,7 @@ const exampleSms = {
 };
 
 const messageStates =
-  "accepted queued sending sent delivered undelivered failed receiving received read scheduled canceled";
+  "accepted queued sending sent delivered partially_delivered undelivered failed receiving received read scheduled canceled";
 const callStates = "initiated queued ringing in-progress completed busy no-answer failed canceled";
 const types = [
   ...messageStates.split(" ").map((state) => `message.${state}`),
