@@ -165,10 +165,13 @@ export const vendor = defineVendor({
   }),
   failure: networkFailure,
   async test(api, values, environment) {
-    const Health = z.object({ status: z.string(), version: z.string().nullish() });
+    const Health = z.union([
+      z.object({ status: z.string() }),
+      z.object({ version: z.string(), status: z.null().optional() }),
+    ]);
     // The payer list has a health check too, which asks for no token and so proves nothing.
     const { status } = await api.get(`${root}/eligibility/v3/healthcheck`, Health);
-    if (/down|fail|error/i.test(status))
+    if (/down|fail|error/i.test(status ?? ""))
       throw new VendorFailure("vendor_unavailable", "Optum says that eligibility is down");
     const found = await api
       .get(`${reports}/`, ReportList, mailbox(values))

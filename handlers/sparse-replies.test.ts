@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 
 import { loadSimulation } from "../simulator/simulations.ts";
-import { runOperation } from "./api.ts";
+import { connectApi, runOperation } from "./api.ts";
 import { exampleValues } from "./define.ts";
 import type { Tokens } from "./oauth.ts";
 import { registry, type VendorId } from "./registry.ts";
@@ -239,3 +239,15 @@ test.each(cases)(
     expect(requests).toHaveLength(replies.length);
   },
 );
+
+test("a health check of Optum's that names its version alone is an answer", async () => {
+  const vendor = await registry.optum();
+  const values = exampleValues(vendor);
+  const { wire } = scripted(
+    Response.json({ version: "v3" }),
+    Response.json({ reports: [], meta: { senderId: "Clinic" } }),
+  );
+  const options = { vendorId: "optum", vendor, values, wire, tokens: signedIn };
+  const api = connectApi({ ...options, environment: "sandbox" });
+  await expect(vendor.test(api, values, "sandbox")).resolves.toMatchObject({ account: "Clinic" });
+});
