@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 
 import { loadSimulation } from "../simulator/simulations.ts";
 import { connectApi, runOperation } from "./api.ts";
-import { exampleValues } from "./define.ts";
+import { type AnyVendor, exampleValues } from "./define.ts";
 import type { Tokens } from "./oauth.ts";
 import { registry, type VendorId } from "./registry.ts";
 import { scripted } from "./testing.ts";
@@ -241,7 +241,7 @@ test.each(cases)(
 );
 
 test("a health check of Optum's that names its version alone is an answer", async () => {
-  const vendor = await registry.optum();
+  const vendor: AnyVendor = await registry.optum();
   const values = exampleValues(vendor);
   const { wire } = scripted(
     Response.json({ version: "v3" }),
