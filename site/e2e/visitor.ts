@@ -97,10 +97,11 @@ export async function expectAccessible(page: Page, what: string): Promise<void> 
   expect(found, what).toEqual([]);
 }
 
-/** The page is not wider than the screen. */
+/** The page is not wider than the screen, nor what is in a drawer or dialog than that. */
 export async function expectNoSideways(page: Page, what: string): Promise<void> {
   const wider = await page.evaluate<number>(
-    "document.documentElement.scrollWidth - document.documentElement.clientWidth",
+    `Math.max(...[document.documentElement, ...document.querySelectorAll("dialog, .drawer-body")]
+      .map((box) => box.scrollWidth - box.clientWidth))`,
   );
   expect(wider, `${what} scrolls sideways`).toBeLessThanOrEqual(0);
 }

@@ -1,3 +1,4 @@
+import { render } from "preact";
 import { useEffect, useState } from "preact/hooks";
 
 import { type Integration, listIntegrations } from "../lib/api.ts";
@@ -20,6 +21,12 @@ type Open =
   | { kind: "form"; row: Destination | undefined }
   | { kind: "deliveries"; row: Destination };
 
+const AddButton = ({ onClick }: { onClick: () => void }) => (
+  <button type="button" class="button button-primary" onClick={onClick}>
+    <Icon name="plus" /> Add destination
+  </button>
+);
+
 export function DestinationsPage() {
   const [loaded, setLoaded] = useState<Loaded>();
   const [failure, setFailure] = useState<unknown>();
@@ -33,6 +40,13 @@ export function DestinationsPage() {
     );
   };
   useEffect(load, []);
+  const add = () => setOpen({ kind: "form", row: undefined });
+  const isOffered = loaded !== undefined && loaded.rows.length > 0 && may("destinations:write");
+  useEffect(() => {
+    // Beside the heading, which the page was built with.
+    const place = document.getElementById("add-destination");
+    if (place) render(isOffered ? <AddButton onClick={add} /> : null, place);
+  }, [isOffered]);
 
   if (failure) return <Failed error={failure} onRetry={load} />;
   if (!loaded) return <Loading />;
@@ -41,17 +55,9 @@ export function DestinationsPage() {
   const vendors = [...new Set(owned.map((row) => row.vendor_id))]
     .map((id) => [id, nameOf(id)] as const)
     .toSorted(([, a], [, b]) => a.localeCompare(b));
-  const add = () => setOpen({ kind: "form", row: undefined });
 
   return (
     <div class="stack">
-      {rows.length > 0 && may("destinations:write") && (
-        <div class="row">
-          <button type="button" class="button button-primary end" onClick={add}>
-            <Icon name="plus" /> Add destination
-          </button>
-        </div>
-      )}
       {rows.length === 0 ? (
         <Empty icon="send" title="No destinations yet">
           <p>
@@ -61,9 +67,7 @@ export function DestinationsPage() {
           </p>
           {may("destinations:write") && (
             <div class="row">
-              <button type="button" class="button button-primary" onClick={add}>
-                <Icon name="plus" /> Add destination
-              </button>
+              <AddButton onClick={add} />
             </div>
           )}
         </Empty>
