@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const once = [
   "envelope",
   "excerpt",
+  "fuzz",
   "limits",
   "refresh",
   "retries",

@@ -50,6 +50,12 @@ function postgresError(
   return undefined;
 }
 
+/**
+ * What a schema lets pass and Postgres does not: a NUL or half a surrogate pair in a text, a number
+ * too large, a year before the first or after 9999.
+ */
+const unstorable = /^22(?:001|003|007|008|009|021|P02|P05)$/;
+
 function fromDatabase(error: unknown): Problem | undefined {
   const failure = postgresError(error);
   if (!failure) return undefined;
@@ -67,6 +73,10 @@ function fromDatabase(error: unknown): Problem | undefined {
     case "23505":
       return new Problem("conflict", undefined, { cause: error });
     default:
+      if (unstorable.test(failure.code))
+        return new Problem("invalid_request", "A value is out of range, or cannot be stored", {
+          cause: error,
+        });
       // Classes 08, 53 and 57P: the database is gone or going; 40: it gave up on a deadlock. The driver gives no code when it cannot connect.
       return !failure.code || /^(08|40|53|57P)/.test(failure.code)
         ? new Problem("unavailable", "The database does not answer", {

@@ -178,7 +178,10 @@ async function checked<T>(work: Promise<T>): Promise<T> {
   try {
     return await work;
   } catch (error) {
-    if (error instanceof oauth.OperationProcessingError) throw notUnderstood();
+    const odd =
+      error instanceof oauth.OperationProcessingError ||
+      error instanceof oauth.WWWAuthenticateChallengeError;
+    if (odd) throw notUnderstood();
     throw error;
   }
 }
@@ -192,15 +195,23 @@ const reserved = new Set([
   "id_token",
 ]);
 
+/** Some vendors send it as a text; whatever else it is, is none. */
+const secondsOf = (value: unknown) =>
+  typeof value === "number" || typeof value === "string" ? Number(value) : Number.NaN;
+const longestLifeSeconds = 10 * 365 * 86_400;
+/** Whatever the vendor says, it is a time that `Date` and the database know. */
+const endOf = (seconds: number, nowMs: number) =>
+  nowMs + Math.min(Math.max(seconds, 0), longestLifeSeconds) * 1_000;
+
 function toToken(
   reply: Readonly<Record<string, unknown>>,
   asked: string | undefined,
   nowMs: number,
 ) {
   const { access_token: accessToken, refresh_token: refreshToken, scope } = reply;
-  const lifetime = Number(reply["expires_in"] ?? Number.NaN);
+  const lifetime = secondsOf(reply["expires_in"]);
   // Not in RFC 6749: the first is Microsoft's and GitHub's name, the second Keycloak's; 0 is for ever.
-  const lasting = Number(reply["refresh_token_expires_in"] ?? reply["refresh_expires_in"] ?? 0);
+  const lasting = secondsOf(reply["refresh_token_expires_in"] ?? reply["refresh_expires_in"]);
   if (typeof accessToken !== "string" || /[^\u0021-\u007e]/.test(accessToken))
     throw new VendorFailure("unexpected_reply", "The vendor's access token cannot be sent");
   const extra = Object.entries(reply).flatMap(([name, value]) =>
@@ -208,9 +219,9 @@ function toToken(
   );
   const token: Token = {
     accessToken,
-    expiresAt: Number.isFinite(lifetime) ? nowMs + lifetime * 1_000 : undefined,
+    expiresAt: Number.isFinite(lifetime) ? endOf(lifetime, nowMs) : undefined,
     refreshToken: typeof refreshToken === "string" ? refreshToken : undefined,
-    ...(lasting > 0 && { refreshExpiresAt: nowMs + lasting * 1_000 }),
+    ...(lasting > 0 && { refreshExpiresAt: endOf(lasting, nowMs) }),
     scope: typeof scope === "string" ? scope : asked,
     extra: Object.fromEntries(extra),
   };

@@ -28,11 +28,13 @@ globalThis.fetch = async (input, init) => {
   const url = new URL(request?.url ?? String(input));
   const folder = folderOf(url);
   if (!folder) return ask(input, init);
+  const sent = new Headers(init?.headers ?? request?.headers);
+  if (sent.has("x-not-recorded")) return ask(input, init);
   const method = init?.method ?? request?.method ?? "GET";
   const body = init?.body ?? (await request?.clone().text());
   recordSent(folder, {
     path: url.pathname,
-    headers: Object.fromEntries(new Headers(init?.headers ?? request?.headers)),
+    headers: Object.fromEntries(sent),
     body: typeof body === "string" ? body : "",
   });
   const response = await ask(input, init);
