@@ -440,15 +440,18 @@ export const vendor = defineVendor({
         const page = await api.get("/v2_beta/Accounts/{accountSid}/IncomingPhoneNumbers", reply, {
           query: { Page: cursor, PageSize: limit },
         });
+        const { next_page_uri: uri, incoming_phone_numbers: numbers } = page;
+        // Exotel's own example names no next page at all.
+        const more = uri === undefined ? numbers.length >= limit : uri;
         return {
-          numbers: page.incoming_phone_numbers.map((found) => ({
+          numbers: numbers.map((found) => ({
             number: found.phone_number,
             name: found.friendly_name || undefined,
             type: found.number_type || undefined,
             sms: found.capabilities?.sms,
             voice: found.capabilities?.voice,
           })),
-          ...(page.next_page_uri && { next: String(Number(cursor) + 1) }),
+          ...(more && { next: String(Number(cursor) + 1) }),
         };
       },
     }),

@@ -15,6 +15,8 @@ const signedIn: Tokens = {
 /** What the vendor's own schema of a reply allows, though its examples show more. */
 type Sparse = { vendor: VendorId; operation: string; replies: unknown[]; result: unknown };
 
+const fifty = Array.from({ length: 50 }, (_, i) => `+91804711${2200 + i}`);
+
 const cases: Sparse[] = [
   {
     vendor: "openai",
@@ -221,6 +223,18 @@ const cases: Sparse[] = [
     operation: "getSMS",
     replies: [{ records: [{ status: "rejected", error_code: 1170, to: null, from: null }] }],
     result: { id: "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", status: "rejected", error: "1170" },
+  },
+  {
+    vendor: "exotel",
+    operation: "listNumbers",
+    replies: [
+      {
+        page: 0,
+        page_size: 50,
+        incoming_phone_numbers: fifty.map((phone_number) => ({ phone_number })),
+      },
+    ],
+    result: { numbers: fifty.map((number) => ({ number })), next: "1" },
   },
 ];
 
