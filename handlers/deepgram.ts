@@ -90,7 +90,7 @@ const Job = z
     /** BCP-47; Deepgram takes English where it is left out. */
     language: z
       .string()
-      .regex(/^[a-z]{2}(-[A-Za-z0-9]{2,4})?$|^multi$/, "Use a code such as en or pt-BR")
+      .regex(/^[a-z]{2,3}(-[A-Za-z0-9]{2,4})?$|^multi$/, "Use a code such as en or pt-BR")
       .optional(),
     /** Says who speaks when. */
     speakerLabels: z.boolean().optional(),
