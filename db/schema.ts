@@ -7,6 +7,7 @@ import {
   index,
   integer,
   jsonb,
+  type PgColumn,
   pgPolicy,
   pgRole,
   pgTable,
@@ -55,6 +56,17 @@ export type Envelope = {
   ct: string;
 };
 
+/**
+ * The key that wraps an envelope, beside its column: with an index, so that those of an older key are
+ * found without reading any. Each column of envelopes has one; functions/rotation.ts finds it by name.
+ */
+const kekOf = (column: string) =>
+  text(`${column}_kek`).generatedAlwaysAs(sql.raw(`${column} ->> 'kek'`));
+const kekIndex = (name: string, kek: PgColumn) =>
+  index(`${name}_kek`)
+    .on(kek)
+    .where(sql`${sql.identifier(kek.name)} is not null`);
+
 export type UsageMapping = { id: string; workflow: string; enabled: boolean };
 export type HealthStatus = "active" | "inactive" | "error" | "testing";
 
@@ -74,6 +86,7 @@ export const integrations = pgTable(
       .$type<Envelope | Record<string, never>>()
       .notNull()
       .default({}),
+    credentialsKek: kekOf("credentials"),
     /** What may be shown of the credentials: plain settings, and secrets as `••••1234`. */
     settings: jsonb("settings")
       .$type<Record<string, string | number | boolean>>()
@@ -119,6 +132,7 @@ export const integrations = pgTable(
     index("integrations_due")
       .on(table.nextCheckAt)
       .where(sql`next_check_at is not null`),
+    kekIndex("integrations_credentials", table.credentialsKek),
     ...policies(),
   ],
 );
@@ -190,6 +204,7 @@ export const events = pgTable(
     bodyHash: text("body_hash").notNull(),
     /** Sealed; null once the org's retention has passed: the hash stays. */
     payload: jsonb("payload").$type<Envelope>(),
+    payloadKek: kekOf("payload"),
     /** When the payload goes, unless a delivery still needs it. */
     purgeAt: at("purge_at")
       .notNull()
@@ -221,6 +236,7 @@ export const events = pgTable(
     index("events_without_payload")
       .on(table.receivedAt)
       .where(sql`payload is null`),
+    kekIndex("events_payload", table.payloadKek),
     ...policies(),
   ],
 );
@@ -261,6 +277,7 @@ export const destinations = pgTable(
     integrationIds: jsonb("integration_ids").$type<string[]>().notNull().default([]),
     /** Signing secrets and custom headers; null once deleted. */
     sealed: jsonb("sealed").$type<Envelope>(),
+    sealedKek: kekOf("sealed"),
     /** Custom headers as they may be shown: values masked. */
     headers: jsonb("headers").$type<Record<string, string>>().notNull().default({}),
     secretHint: varchar("secret_hint", { length: 20 }).notNull().default(""),
@@ -298,6 +315,7 @@ export const destinations = pgTable(
     ),
     check("destinations_breaker", sql`${table.breaker} in ('closed', 'open', 'draining')`),
     check("destinations_concurrency", sql`${table.concurrency} between 1 and 5`),
+    kekIndex("destinations_sealed", table.sealedKek),
     ...policies(),
   ],
 );
@@ -384,6 +402,7 @@ export const deliveryAttempts = pgTable(
     cause: varchar("cause", { length: 40 }),
     /** The reply's first 500 bytes, masked and sealed: it may echo the payload. Goes with the payload. */
     excerpt: jsonb("excerpt").$type<Envelope>(),
+    excerptKek: kekOf("excerpt"),
   },
   (table) => [
     unique("delivery_attempts_number").on(table.deliveryId, table.number),
@@ -392,6 +411,7 @@ export const deliveryAttempts = pgTable(
       columns: [table.orgId, table.deliveryId],
       foreignColumns: [deliveries.orgId, deliveries.id],
     }).onDelete("cascade"),
+    kekIndex("delivery_attempts_excerpt", table.excerptKek),
     ...policies(),
   ],
 );
@@ -410,6 +430,7 @@ export const grants = pgTable(
     status: varchar("status", { length: 20 }).$type<"connected" | "reconnect">().notNull(),
     /** Token set and endpoints; null once the grant is dead. */
     tokens: jsonb("tokens").$type<Envelope>(),
+    tokensKek: kekOf("tokens"),
     /** Hash of client, server and address that it was given for: it is used for no other. */
     boundTo: text("bound_to").notNull(),
     scopesAsked: jsonb("scopes_asked").$type<string[]>().notNull(),
@@ -444,6 +465,7 @@ export const grants = pgTable(
     index("grants_to_refresh")
       .on(table.nextRefreshAt)
       .where(sql`next_refresh_at is not null`),
+    kekIndex("grants_tokens", table.tokensKek),
     ...policies(),
   ],
 );
@@ -460,6 +482,7 @@ export const oauthStates = pgTable(
     integrationId: uuid("integration_id").notNull(),
     /** The PKCE verifier and the server that was chosen. */
     sealed: jsonb("sealed").$type<Envelope>().notNull(),
+    sealedKek: kekOf("sealed"),
     /** SHA-256 of the cookie that the browser was given. */
     browserHash: text("browser_hash").notNull(),
     boundTo: text("bound_to").notNull(),
@@ -475,6 +498,7 @@ export const oauthStates = pgTable(
       foreignColumns: [integrations.orgId, integrations.id],
     }).onDelete("cascade"),
     index("oauth_states_expired").on(table.expiresAt),
+    kekIndex("oauth_states_sealed", table.sealedKek),
     ...policies(),
   ],
 );
@@ -492,11 +516,13 @@ export const idempotencyKeys = pgTable(
     status: integer("status"),
     /** The answer's body, sealed: it may hold a patient's data. */
     answer: jsonb("answer").$type<Envelope>(),
+    answerKek: kekOf("answer"),
     expiresAt: at("expires_at").notNull(),
   },
   (table) => [
     unique("idempotency_org_key").on(table.orgId, table.key),
     index("idempotency_expired").on(table.expiresAt),
+    kekIndex("idempotency_keys_answer", table.answerKek),
     ...policies(),
   ],
 );
@@ -513,6 +539,7 @@ export const identityProviders = pgTable(
     issuer: text("issuer").notNull(),
     clientId: text("client_id").notNull(),
     clientSecret: jsonb("client_secret").$type<Envelope>().notNull(),
+    clientSecretKek: kekOf("client_secret"),
     /** What the domain's TXT record must say before anybody may sign in. */
     domainToken: varchar("domain_token", { length: 64 }).notNull(),
     verifiedAt: at("verified_at"),
@@ -526,6 +553,7 @@ export const identityProviders = pgTable(
     uniqueIndex("identity_providers_domain")
       .on(table.domain)
       .where(sql`verified_at is not null`),
+    kekIndex("identity_providers_client_secret", table.clientSecretKek),
     ...policies(),
   ],
 );
@@ -542,6 +570,7 @@ export const signingKeys = pgTable(
     publicJwk: jsonb("public_jwk").$type<Record<string, string>>().notNull(),
     /** Sealed PKCS#8 PEM; gone once retired. */
     privateKey: jsonb("private_key").$type<Envelope>(),
+    privateKeyKek: kekOf("private_key"),
     createdAt: createdAt(),
     createdBy: uuid("created_by").default(sql`app_user_id()`),
     /** From then on it signs nothing; its public half is shown a day longer. */
@@ -550,6 +579,7 @@ export const signingKeys = pgTable(
   (table) => [
     unique("signing_keys_org_kid").on(table.orgId, table.kid),
     check("signing_keys_algorithm", sql`${table.algorithm} in ('RS384', 'ES384')`),
+    kekIndex("signing_keys_private_key", table.privateKeyKek),
     ...policies(),
   ],
 );

@@ -1,4 +1,4 @@
-import { sql } from "drizzle-orm";
+import { type SQL, sql } from "drizzle-orm";
 
 import type { Client } from "../db/client.ts";
 import { runSystem } from "../db/org.ts";
@@ -17,20 +17,62 @@ export type RotationProgress = {
 type Sealed = { table: string; column: string };
 type Row = { id: string; org_id: string; sealed: Envelope };
 
-/** Every column that can hold an envelope is found in the catalog, so that none is forgotten. */
+/**
+ * Every column of envelopes, found in the catalog by its `…_kek` beside it: a generated column with an
+ * index, so that nothing has to be read to see that nothing is left.
+ */
 async function sealedColumns(client: Client): Promise<Sealed[]> {
   const [rows = []] = await runSystem(
     client,
-    sql`select c.table_name, c.column_name from information_schema.columns c
-      where c.table_schema = 'public' and c.data_type = 'jsonb'
-        and exists (select 1 from information_schema.columns o
-          where o.table_schema = 'public' and o.table_name = c.table_name and o.column_name = 'org_id')
+    sql`select table_name, left(column_name, -4) as column_name from information_schema.columns
+      where table_schema = 'public' and is_generated = 'ALWAYS' and column_name like '%\_kek'
       order by 1, 2`,
   );
   return rows.map((row) => ({
     table: row["table_name"] as string,
     column: row["column_name"] as string,
   }));
+}
+
+const kekOf = ({ column }: Sealed) => sql.identifier(`${column}_kek`);
+
+/** The keys that still wrap something, each found by one step into the index. */
+const keksOf = (sealed: Sealed) => {
+  const [table, kek] = [sql.identifier(sealed.table), kekOf(sealed)];
+  return sql`with recursive keks as (
+      (select ${kek} as kek from ${table} where ${kek} is not null order by 1 limit 1)
+      union all
+      select (select ${kek} from ${table} where ${kek} > keks.kek order by 1 limit 1)
+      from keks where keks.kek is not null
+    ) select kek from keks where kek is not null`;
+};
+
+/** What is to be moved in a column: the keys other than the current, or data keys that are too old. */
+async function toMove(
+  client: Client,
+  vault: Vault,
+  columns: readonly Sealed[],
+  dataKeysBefore: number | undefined,
+): Promise<{ sealed: Sealed; which: SQL }[]> {
+  if (dataKeysBefore !== undefined)
+    return columns.map((sealed) => {
+      const name = sql.identifier(sealed.column);
+      const older = sql`(${name} ->> 'dv')::int < ${dataKeysBefore}`;
+      return {
+        sealed,
+        which: sql`${kekOf(sealed)} is not null and (${kekOf(sealed)} <> ${vault.currentKek} or ${older})`,
+      };
+    });
+  const found = await runSystem(client, ...columns.map(keksOf));
+  return columns.flatMap((sealed, i) => {
+    const old = (found[i] ?? []).map((row) => row["kek"] as string);
+    const others = old.filter((kek) => kek !== vault.currentKek);
+    const list = sql.join(
+      others.map((kek) => sql`${kek}`),
+      sql`, `,
+    );
+    return others.length ? [{ sealed, which: sql`${kekOf(sealed)} in (${list})` }] : [];
+  });
 }
 
 /**
@@ -41,37 +83,37 @@ async function sealedColumns(client: Client): Promise<Sealed[]> {
 export async function rotate(
   client: Client,
   vault: Vault,
-  options: { limit: number; dataKeysBefore?: number },
+  { limit, dataKeysBefore }: { limit: number; dataKeysBefore?: number },
 ): Promise<RotationProgress> {
   const progress: RotationProgress = { moved: 0, contended: 0, left: false };
-  for (const { table, column } of await sealedColumns(client)) {
-    const remaining = options.limit - progress.moved - progress.contended;
+  const columns = await sealedColumns(client);
+  for (const { sealed, which } of await toMove(client, vault, columns, dataKeysBefore)) {
+    const remaining = limit - progress.moved - progress.contended;
     if (remaining <= 0) return { ...progress, left: true };
-    const name = sql.identifier(column);
+    const [table, name] = [sql.identifier(sealed.table), sql.identifier(sealed.column)];
     const [rows = []] = await runSystem(
       client,
-      sql`select id, org_id, ${name} as sealed from ${sql.identifier(table)}
-        where jsonb_typeof(${name}) = 'object' and ${name} ? 'ct' and ${name} ? 'kek'
-          and (${name} ->> 'kek' <> ${vault.currentKek}
-            ${options.dataKeysBefore === undefined ? sql`` : sql`or (${name} ->> 'dv')::int < ${options.dataKeysBefore}`})
-        order by id limit ${remaining}`,
+      sql`select id, org_id, ${name} as sealed from ${table} where ${which} limit ${remaining}`,
     );
     if (!rows.length) continue;
     const moves = await Promise.all(
-      (rows as Row[]).map(async (row) => {
-        const owner = { orgId: row.org_id, id: row.id };
+      (rows as Row[]).map(async ({ id, org_id: orgId, sealed: before }) => {
+        const owner = { orgId, id };
         const next =
-          options.dataKeysBefore === undefined
-            ? await vault.rewrap(owner, row.sealed)
-            : await vault.seal(owner, await vault.open(owner, row.sealed), options.dataKeysBefore);
-        return sql`update ${sql.identifier(table)} set ${name} = ${JSON.stringify(next)}::jsonb
-          where id = ${row.id} and ${name} = ${JSON.stringify(row.sealed)}::jsonb returning id`;
+          dataKeysBefore === undefined
+            ? await vault.rewrap(owner, before)
+            : await vault.seal(owner, await vault.open(owner, before), dataKeysBefore);
+        return { id, before, next };
       }),
     );
-    const results = await runSystem(client, ...moves);
-    for (const updated of results)
-      if (updated.length) progress.moved += 1;
-      else progress.contended += 1;
+    const [updated = []] = await runSystem(
+      client,
+      sql`update ${table} t set ${name} = m.next
+        from jsonb_to_recordset(${JSON.stringify(moves)}::jsonb) as m(id uuid, before jsonb, next jsonb)
+        where t.id = m.id and t.${name} = m.before returning t.id`,
+    );
+    progress.moved += updated.length;
+    progress.contended += rows.length - updated.length;
     if (rows.length === remaining) return { ...progress, left: true };
   }
   return { ...progress, left: progress.contended > 0 };
@@ -79,18 +121,18 @@ export async function rotate(
 
 /** How many envelopes each key-encryption key still wraps. */
 export async function countByKek(client: Client): Promise<Record<string, number>> {
+  const columns = await sealedColumns(client);
+  const found = await runSystem(
+    client,
+    ...columns.map(
+      (sealed) => sql`select ${kekOf(sealed)} as kek, count(*)::int as n
+        from ${sql.identifier(sealed.table)} where ${kekOf(sealed)} is not null group by 1`,
+    ),
+  );
   const counts: Record<string, number> = {};
-  for (const { table, column } of await sealedColumns(client)) {
-    const name = sql.identifier(column);
-    const [rows = []] = await runSystem(
-      client,
-      sql`select ${name} ->> 'kek' as kek, count(*)::int as n from ${sql.identifier(table)}
-        where jsonb_typeof(${name}) = 'object' and ${name} ? 'ct' and ${name} ? 'kek' group by 1`,
-    );
-    for (const row of rows) {
-      const kek = row["kek"] as string;
-      counts[kek] = (counts[kek] ?? 0) + (row["n"] as number);
-    }
+  for (const row of found.flat()) {
+    const kek = row["kek"] as string;
+    counts[kek] = (counts[kek] ?? 0) + (row["n"] as number);
   }
   return counts;
 }
