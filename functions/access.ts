@@ -66,6 +66,30 @@ export async function readCredential(
   return session ? { session } : undefined;
 }
 
+type Credential = NonNullable<Awaited<ReturnType<typeof readCredential>>>;
+
+const openDb = async (
+  c: Context<AppEnv>,
+  { key, session }: Credential,
+  permission: AnyPermission,
+  orgId: string | undefined,
+) =>
+  new OrgDb(c.env.client, {
+    ...(key ? { keyHash: await hashKey(key) } : { sessionToken: session ?? "" }),
+    orgId,
+    roles: key && permission in forPeople ? [] : rolesOf[permission],
+    scope: permission,
+    ip: clientIp(c),
+    requestId: c.var.requestId,
+  });
+
+/** For a request that turns out to need more than its route demands. Throws as the route's own check does. */
+export async function alsoRequire(c: Context<AppEnv>, permission: Permission): Promise<void> {
+  const credential = await readCredential(c);
+  if (!credential) throw new Problem("unauthenticated");
+  await (await openDb(c, credential, permission, c.var.db.actor.orgId)).authenticate();
+}
+
 /**
  * Opens the request's OrgDb. Nothing is read yet: the first statement that the route sends carries
  * the proof, so a request that does not send one at all is refused here, before its body is looked at.
@@ -75,25 +99,15 @@ const access = (permission: AnyPermission) =>
     const { settings } = c.env;
     const credential = await readCredential(c);
     if (!credential) throw new Problem("unauthenticated");
-    const { key, session } = credential;
-    if (session) refuseForeignOrigin(c.req.raw, settings.PUBLIC_URL, settings.allowedOrigins);
+    if (credential.session)
+      refuseForeignOrigin(c.req.raw, settings.PUBLIC_URL, settings.allowedOrigins);
 
     const orgId = c.req.header("x-org-id") || c.req.query("org_id") || undefined;
     if (orgId && !Uuid.safeParse(orgId).success)
       throw new Problem("invalid_request", "The organization id is not a UUID", {
         errors: [{ path: c.req.header("x-org-id") ? "x-org-id" : "org_id", message: "Not a UUID" }],
       });
-    c.set(
-      "db",
-      new OrgDb(c.env.client, {
-        ...(key ? { keyHash: await hashKey(key) } : { sessionToken: session ?? "" }),
-        orgId,
-        roles: key && permission in forPeople ? [] : rolesOf[permission],
-        scope: permission,
-        ip: clientIp(c),
-        requestId: c.var.requestId,
-      }),
-    );
+    c.set("db", await openDb(c, credential, permission, orgId));
     await next();
   });
 

@@ -16,9 +16,9 @@ import { type AnyVendor, environmentNames } from "../handlers/define.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import { loadVendor, vendorId } from "../handlers/registry.ts";
 import { Problem, VendorFailure } from "../problem.ts";
-import { guarded } from "./access.ts";
+import { alsoRequire, guarded } from "./access.ts";
 import { connection, openIntegration, type Target } from "./calls.ts";
-import { configure, openValues, webhookUrl } from "./credentials.ts";
+import { configure, lendsHeldKey, openValues, storedOf, webhookUrl } from "./credentials.ts";
 import type { Env } from "./env.ts";
 import { ById, json, newApp } from "./http.ts";
 import { IntegrationRow, presentIntegration, Summary, TestReport } from "./present.ts";
@@ -231,17 +231,19 @@ export const checkRoutes = newApp()
       throw new Problem("invalid_request", `There is no vendor named ${input.vendor_id}`, {
         errors: [{ path: "vendor_id", message: "There is no such vendor" }],
       });
-    const known = row ? await openValues(c.env.vault, row) : {};
+    const before = row && storedOf(row, await openValues(c.env.vault, row));
     const { environment } = input;
     const chosen = configure(
       vendor,
       {
         environment,
         endpoint: input.api_endpoint,
-        credentials: { ...known, ...input.credentials },
+        credentials: input.credentials,
       },
-      known,
+      before,
     );
+    if (lendsHeldKey(vendor, before, { environment, ...chosen }))
+      await alsoRequire(c, "integrations:write");
     const target = {
       orgId,
       vendorId: vendorId(input.vendor_id),

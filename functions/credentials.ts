@@ -16,9 +16,16 @@ export type Configuration = {
   endpoint: string | null;
 };
 
+type Stored = Pick<Configuration, "values" | "endpoint"> & { environment: EnvironmentName };
+
+export const storedOf = (
+  { environment, apiEndpoint }: Pick<Integration, "environment" | "apiEndpoint">,
+  values: FieldValues,
+): Stored => ({ environment, endpoint: apiEndpoint, values });
+
 /**
- * Checks what a person entered for a vendor. `before` fills in secrets that come back as their mask.
- * Throws `invalid_request` with a path for each field.
+ * Checks what a person entered for a vendor. What they left out, or sent back as its mask, stays as
+ * it was `before`. Throws `invalid_request` with a path for each field.
  */
 export function configure(
   vendor: AnyVendor,
@@ -27,23 +34,87 @@ export function configure(
     endpoint: string | null | undefined;
     credentials: Readonly<Record<string, unknown>>;
   },
-  before: FieldValues = {},
+  before?: Stored,
 ): Configuration {
   const errors: Issue[] = [];
+  const { environment } = entered;
   let endpoint = entered.endpoint?.trim() || null;
+  const nameOf = (key: string) =>
+    vendor.formerly && Object.hasOwn(vendor.formerly, key) ? vendor.formerly[key] : key;
   const given: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(before?.values ?? {}))
+    given[nameOf(key) ?? key] = value;
+  const typed = new Set<string>();
   for (const [key, value] of Object.entries(entered.credentials)) {
-    const now = vendor.formerly && Object.hasOwn(vendor.formerly, key) ? vendor.formerly[key] : key;
+    const now = nameOf(key);
     if (now === "api_endpoint") endpoint ??= typeof value === "string" && value ? value : null;
-    else if (now) given[now] = isMask(value) ? before[now] : value;
+    else if (now && !isMask(value)) {
+      typed.add(now);
+      given[now] = value;
+    }
   }
   const { values, issues } = parseFields(vendor.steps, given, "credentials.");
   errors.push(...issues);
-  const complaint = endpointComplaint(vendor, entered.environment, endpoint);
+  const complaint = endpointComplaint(vendor, environment, endpoint);
   if (complaint) errors.push(complaint);
+  if (before && !errors.length)
+    errors.push(...misdirected(vendor, before, { environment, endpoint, values }, typed));
   if (errors.length)
     throw new Problem("invalid_request", `${errors[0]?.path}: ${errors[0]?.message}`, { errors });
   return { values, shown: show(vendor, values), endpoint };
+}
+
+const waysOf = (vendor: AnyVendor, values: FieldValues) => {
+  const declared = vendor.auth(values);
+  return declared.kind === "by_call" ? Object.values(declared.ways) : [declared];
+};
+
+/** Hosts that a person named and that get to see credentials; the vendor's own are not among them. */
+function namedHosts(vendor: AnyVendor, { environment, endpoint, values }: Stored): string[] {
+  const entered = new Set<unknown>(Object.values(values));
+  const isOpen = vendor.environments[environment]?.hosts?.some((host) => /^\*(?::|$)/.test(host));
+  return waysOf(vendor, values)
+    .flatMap((auth) => {
+      const { tokenUrl, revokeUrl } = { tokenUrl: undefined, revokeUrl: undefined, ...auth };
+      // A sign-in's tokens are bound to their address, and its client proves itself elsewhere.
+      const isBound = auth.kind === "authorization_code" && URL.canParse(tokenUrl ?? "");
+      const servers = [tokenUrl, revokeUrl].filter((url) => entered.has(url));
+      return isOpen && !isBound ? [endpoint, ...servers] : servers;
+    })
+    .flatMap((url) => (url && URL.parse(url)?.host) || []);
+}
+
+/** Whether `after` sends credentials to a host that a person named and that `before` did not. */
+function leadsElsewhere(vendor: AnyVendor, before: Stored | undefined, after: Stored): boolean {
+  const known = new Set(before && namedHosts(vendor, before));
+  return namedHosts(vendor, after).some((host) => !known.has(host));
+}
+
+/** Whether a key that we hold would sign in for a host that no stored integration has named. */
+export const lendsHeldKey = (vendor: AnyVendor, before: Stored | undefined, after: Stored) =>
+  waysOf(vendor, after.values).some((auth) => "heldKey" in auth && auth.heldKey !== undefined) &&
+  leadsElsewhere(vendor, before, after);
+
+/**
+ * A stored secret goes only where it was entered for: else whoever may test or change an integration
+ * could have it sent to a server of their own, and read there what is never shown.
+ */
+function misdirected(
+  vendor: AnyVendor,
+  before: Stored,
+  after: Stored,
+  typed: ReadonlySet<string>,
+): Issue[] {
+  const kept = vendor.steps
+    .flatMap(({ fields }) => Object.entries(fields))
+    .flatMap(([key, { secret }]) =>
+      secret && after.values[key] !== undefined && !typed.has(key) ? [key] : [],
+    );
+  if (!kept.length || !leadsElsewhere(vendor, before, after)) return [];
+  return kept.map((key) => ({
+    path: `credentials.${key}`,
+    message: "Enter it again: it was given for another address",
+  }));
 }
 
 function endpointComplaint(

@@ -67,6 +67,59 @@ describe("integrations", () => {
     expect(rowOf(replaced).credentials["accountSid"]).toBe(twilio.credentials.accountSid);
   });
 
+  test("send a stored secret nowhere but to where it was entered for", async () => {
+    const org = await newOrg(world);
+    const api_endpoint = "https://api.clinic.example/v1";
+    const asks = { vendor_id: "rest-api", environment: "production", api_endpoint };
+    const bearerToken = "a-token-that-nobody-reads";
+    const row = await add(org, { ...asks, credentials: { authKind: "bearer", bearerToken } });
+    const { cookie } = await newMember(world, org.orgId, "member");
+    const test = (more: object) =>
+      call(
+        `${world.url}/api/integrations/test`,
+        "POST",
+        { ...asks, integration_id: row.id, ...more },
+        { cookie, origin: world.publicUrl },
+      );
+    const again = { errors: [{ path: "credentials.bearerToken" }] };
+    const elsewhere = { api_endpoint: "https://collector.example/v1" };
+    for (const credentials of [{}, row.credentials]) {
+      const reply = await test({ ...elsewhere, credentials });
+      expect([reply.status, reply.body]).toMatchObject([422, again]);
+    }
+    const change = (more: object) => org.call("PUT", `/api/integrations/${row.id}`, more);
+    const moved = await change(elsewhere);
+    expect([moved.status, moved.body]).toMatchObject([422, again]);
+    expect((await test({})).status).toBe(200);
+    expect((await test({ api_endpoint: "https://api.clinic.example/v2" })).status).toBe(200);
+    expect((await test({ ...elsewhere, credentials: { bearerToken: "my-own" } })).status).toBe(200);
+    expect((await change({ ...elsewhere, credentials: { bearerToken } })).status).toBe(200);
+  });
+
+  test("send a client secret to no other token URL", async () => {
+    const org = await newOrg(world);
+    const asks = {
+      vendor_id: "rest-api",
+      environment: "production",
+      api_endpoint: "https://api.clinic.example/v1",
+    };
+    const tokenUrl = "https://auth.clinic.example/token";
+    const client = { authKind: "oauth2", clientId: "ehr", clientSecret: "a-secret-of-a-client" };
+    const row = await add(org, { ...asks, credentials: { ...client, tokenUrl } });
+    const test = (url: string) =>
+      org.call("POST", "/api/integrations/test", {
+        ...asks,
+        integration_id: row.id,
+        credentials: { tokenUrl: url },
+      });
+    const reply = await test("https://collector.example/token");
+    expect([reply.status, reply.body]).toMatchObject([
+      422,
+      { errors: [{ path: "credentials.clientSecret" }] },
+    ]);
+    expect((await test("https://auth.clinic.example/v2/token")).status).toBe(200);
+  });
+
   test("of another org are not found, and an org one does not belong to is forbidden", async () => {
     const [mine, theirs] = [await newOrg(world), await newOrg(world)];
     const row = await add(theirs);

@@ -21,7 +21,7 @@ import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { forget } from "./calls.ts";
 import { nextCheck, outcomeOf, probe, type Probe } from "./checks.ts";
-import { configure, openValues, webhookUrl } from "./credentials.ts";
+import { configure, openValues, storedOf, webhookUrl } from "./credentials.ts";
 import { grantView } from "./grant-view.ts";
 import { type AppEnv, ById, json, jsonBody, newApp, page, pageOf } from "./http.ts";
 import { revoke } from "./oauth.ts";
@@ -309,9 +309,9 @@ export const integrationRoutes = newApp()
       {
         environment,
         endpoint: input.api_endpoint === undefined ? before.apiEndpoint : input.api_endpoint,
-        credentials: { ...known, ...input.credentials },
+        credentials: input.credentials ?? {},
       },
-      known,
+      storedOf(before, known),
     );
     const enabled = input.enabled ?? before.enabled;
     const dataVersion = "dv" in before.credentials ? before.credentials.dv + 1 : 1;

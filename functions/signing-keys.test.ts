@@ -4,7 +4,7 @@ import { neon, neonConfig } from "@neondatabase/serverless";
 import { createLocalJWKSet, type JWK } from "jose";
 import { describe, expect, inject, test } from "vitest";
 
-import { call, newOrg, type TestOrg } from "../scripts/world.ts";
+import { call, newMember, newOrg, type TestOrg } from "../scripts/world.ts";
 
 const world = inject("world");
 neonConfig.fetchEndpoint = world.endpoint;
@@ -47,6 +47,26 @@ const cerner = (kid: string, clientId: string) => ({
   },
 });
 const oracle = "fhir-ehr-code.cerner.com";
+
+test("a signing key signs for no new address unless its caller may add integrations", async () => {
+  const org = await newOrg(world);
+  const { kid } = await make(org);
+  const { cookie } = await newMember(world, org.orgId, "member");
+  const draft = {
+    vendor_id: "epic",
+    environment: "production",
+    api_endpoint: "https://collector.example/fhir",
+    credentials: {
+      clientId: "7a9b2c4d-0000-4000-8000-000000000000",
+      signingKeyId: kid,
+      tokenUrl: "https://fhir.epic.com/interconnect-fhir-oauth/oauth2/token",
+    },
+  };
+  const headers = { cookie, origin: world.publicUrl };
+  const asked = await call(`${world.url}/api/integrations/test`, "POST", draft, headers);
+  expect(asked.status, JSON.stringify(asked.body)).toBe(403);
+  expect((await org.call("POST", "/api/integrations/test", draft)).status).toBe(200);
+});
 
 describe("a signing key", () => {
   test.each(["RS384", "ES384"] as const)(
