@@ -1,9 +1,12 @@
+import { neon, neonConfig } from "@neondatabase/serverless";
 import Stripe from "stripe";
 import { expect, inject, test } from "vitest";
 
 import { call, newOrg, type TestOrg } from "../scripts/world.ts";
 
 const world = inject("world");
+neonConfig.fetchEndpoint = world.endpoint;
+const sql = neon(world.databaseUrl);
 const stripe = new Stripe("sk_test_unused");
 const webhookSecret = "whsec_0123456789abcdef0123456789abcdef";
 
@@ -98,6 +101,24 @@ test("a new secret is in force at once, and the old one is not", async () => {
   const second = event("evt_5");
   expect((await call(path(webhook_url), "POST", second, signed(second))).status).toBe(401);
   expect((await call(path(webhook_url), "POST", second, signed(second, next))).status).toBe(200);
+});
+
+test("a secret that changed where this isolate could not see it refuses no webhook", async () => {
+  const org = await newOrg(world);
+  const { id, webhook_url } = await addStripe(org);
+  const [before] = await sql`select credentials from integrations where id = ${id}`;
+  const remembered = "whsec_ffffffffffffffffffffffffffffffff";
+  await org.call("PUT", `/api/integrations/${id}`, { credentials: { webhookSecret: remembered } });
+  const first = event("evt_8");
+  expect((await call(path(webhook_url), "POST", first, signed(first, remembered))).status).toBe(
+    200,
+  );
+  await sql`update integrations set credentials = ${JSON.stringify(before?.["credentials"])}::jsonb where id = ${id}`;
+  const second = event("evt_9");
+  expect((await call(path(webhook_url), "POST", second, signed(second))).status).toBe(200);
+  expect((await call(path(webhook_url), "POST", first, signed(first, remembered))).status).toBe(
+    401,
+  );
 });
 
 test("a body over the limit is refused, one of 5 MB is not", async () => {
