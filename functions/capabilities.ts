@@ -201,6 +201,11 @@ export const capabilityRoutes = newApp()
             parsed.data,
             headers,
           );
+          const shaped = contract.result.safeParse(result);
+          if (!shaped.success)
+            throw new VendorFailure("unexpected_reply", undefined, {
+              mayHaveHappened: contract.effect === "write",
+            });
           const answer = {
             success: true as const,
             data: {
@@ -208,7 +213,7 @@ export const capabilityRoutes = newApp()
               integration_id: row.id,
               vendor_id: row.vendorId,
               operation,
-              result: contract.result.parse(result) as unknown,
+              result: shaped.data as unknown,
               latency_ms: latencyMs,
               tried,
             },

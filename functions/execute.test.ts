@@ -1,8 +1,11 @@
+import { neon, neonConfig } from "@neondatabase/serverless";
 import { expect, inject, test } from "vitest";
 
 import { newOrg, type TestOrg } from "../scripts/world.ts";
 
 const world = inject("world");
+neonConfig.fetchEndpoint = world.endpoint;
+const sql = neon(world.databaseUrl);
 
 async function addFromSimulator(
   org: TestOrg,
@@ -53,4 +56,25 @@ test("wrong params, unknown operations and switched-off integrations are refused
   expect((await execute({ operation: "nope" })).status).toBe(404);
   await org.call("POST", `/api/integrations/${id}/toggle`, { enabled: false });
   expect((await execute({ operation: "sendSMS" })).body["code"]).toBe("integration_disabled");
+});
+
+test("a write that was carried out is not sent again because its record could not be written", async () => {
+  const org = await newOrg(world);
+  const { id } = await addFromSimulator(org, "twilio", "production");
+  const send = () =>
+    org.call(
+      "POST",
+      `/api/integrations/${id}/execute`,
+      { operation: "sendSMS", params: { to: "+15558675310", body: "Your result is here" } },
+      { "idempotency-key": "unrecorded" },
+    );
+  await sql`create or replace function refuse_record() returns trigger language plpgsql as
+    $$ begin raise exception 'disk full' using errcode = '53100'; end $$`;
+  await sql.query(`create trigger refuse_record before insert on integration_activity_log
+    for each row when (new.org_id = '${org.orgId}' and new.activity_type = 'executed')
+    execute function refuse_record()`);
+  expect((await send()).status).toBe(503);
+  await sql`drop trigger refuse_record on integration_activity_log`;
+  const again = await send();
+  expect([again.status, again.body["code"]]).toEqual([409, "request_in_progress"]);
 });

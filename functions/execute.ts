@@ -10,7 +10,7 @@ import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { connection, openIntegration } from "./calls.ts";
 import { type AppEnv, ById, json, newApp } from "./http.ts";
-import { claim } from "./idempotency.ts";
+import { afterCall, claim } from "./idempotency.ts";
 import { mustLoadVendor } from "./vendors.ts";
 
 export const CallHeaders = z.object({
@@ -65,8 +65,13 @@ const evidence: ReadonlySet<VendorCause> = new Set([
   "credentials_rejected",
   "credentials_expired",
   "vendor_unavailable",
+  "timeout",
   "unexpected_reply",
 ]);
+
+/** Once the caller has left, a call that was cut off says nothing about the vendor. */
+export const isEvidence = (failure: VendorCause, callerLeft: boolean) =>
+  evidence.has(failure) && !(failure === "timeout" && callerLeft);
 
 /** One transaction: the audit row, and the call as evidence of the integration's health. */
 async function logCall(
@@ -75,6 +80,7 @@ async function logCall(
   operation: string,
   latencyMs: number,
   failure: VendorFailure | undefined,
+  callerLeft = false,
 ) {
   const logged = logActivity(db, {
     integrationId: row.id,
@@ -89,7 +95,7 @@ async function logCall(
     errorMessage: failure?.message ?? null,
   });
   const telling = failure
-    ? evidence.has(failure.failure)
+    ? isEvidence(failure.failure, callerLeft)
     : row.healthStatus === "error" || row.failedCalls > 0;
   if (!telling) {
     await db.run(logged);
@@ -122,25 +128,32 @@ export async function carryOut(
   headers: z.output<typeof CallHeaders>,
 ): Promise<Carried> {
   const values = await openIntegration(c.env, row);
+  const { signal } = c.req.raw;
   const started = Date.now();
+  let result: unknown;
   try {
-    const result = await runOperation({
-      ...connection(c.env, row, vendor, values, {
-        traceparent: headers.traceparent,
-        signal: c.req.raw.signal,
-      }),
+    result = await runOperation({
+      ...connection(c.env, row, vendor, values, { traceparent: headers.traceparent, signal }),
       operation,
       params,
       idempotencyKey: headers["idempotency-key"],
     });
-    const latencyMs = Date.now() - started;
-    await logCall(c.var.db, row, operation, latencyMs, undefined);
-    return { result, latencyMs };
   } catch (error) {
-    if (error instanceof VendorFailure)
-      await logCall(c.var.db, row, operation, Date.now() - started, error);
+    if (!(error instanceof Problem)) throw afterCall(error);
+    if (!(error instanceof VendorFailure)) throw error;
+    const latencyMs = Date.now() - started;
+    await logCall(c.var.db, row, operation, latencyMs, error, signal.aborted).catch(
+      (unlogged: unknown) => {
+        throw error.mayHaveHappened ? afterCall(unlogged) : unlogged;
+      },
+    );
     throw error;
   }
+  const latencyMs = Date.now() - started;
+  await logCall(c.var.db, row, operation, latencyMs, undefined).catch((unlogged: unknown) => {
+    throw afterCall(unlogged);
+  });
+  return { result, latencyMs };
 }
 
 export const executeRoutes = newApp().openapi(execute, async (c) => {

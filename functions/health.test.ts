@@ -2,6 +2,7 @@ import { neon } from "@neondatabase/serverless";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 
 import { newOrg, startWorld, type TestOrg, type World } from "../scripts/world.ts";
+import { isEvidence } from "./execute.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -102,6 +103,13 @@ test("failing calls turn the status red although probes would still pass", async
   expect(works.status).toBe(200);
   await tick([id]);
   expect(await statusOf(org, id)).toMatchObject({ health_status: "active", last_error: null });
+});
+
+test("a call that the vendor left unanswered counts against it, one whose caller left does not", () => {
+  expect(isEvidence("timeout", false)).toBe(true);
+  expect(isEvidence("timeout", true)).toBe(false);
+  expect(isEvidence("vendor_unavailable", true)).toBe(true);
+  expect(isEvidence("rate_limited", false)).toBe(false);
 });
 
 test("the clock checks only what is on and due, of all orgs, once", async () => {

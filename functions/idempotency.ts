@@ -15,6 +15,14 @@ import { type AppEnv, renderProblem } from "./http.ts";
 /** Longer than any call may take, so that a key this old belongs to a request that died. */
 const staleSeconds = 120;
 
+const late = new WeakSet<object>();
+
+/** Marks an error of ours that came once the vendor had, or may have, done as asked. */
+export function afterCall(error: unknown): unknown {
+  if (error instanceof Error) late.add(error);
+  return error;
+}
+
 /**
  * One use of an Idempotency-Key. Its `statements` go with the request's first round trip; `resolve`
  * then says whether this request is the one that acts.
@@ -24,6 +32,7 @@ export async function claim(c: Context<AppEnv>, key: string) {
   const id = crypto.randomUUID();
   const requestHash = await sha256Hex(`${c.req.method} ${c.req.path}\n${await c.req.text()}`);
   let held: string | undefined;
+  let isRepeatable = false;
 
   return {
     statements: claimKey(db, id, await sha256Hex(key), requestHash),
@@ -38,6 +47,7 @@ export async function claim(c: Context<AppEnv>, key: string) {
       standing: readonly IdempotencyKey[],
       repeatable: boolean,
     ): Promise<Response | undefined> {
+      isRepeatable = repeatable;
       const [row] = standing;
       if (claimed.length || !row) {
         held = id;
@@ -79,12 +89,18 @@ export async function claim(c: Context<AppEnv>, key: string) {
 
     /** Keeps the answer for 72 hours. */
     async settle(status: number, body: unknown): Promise<void> {
-      if (held) await keep(c, db, held, status, body);
+      if (!held) return;
+      await keep(c, db, held, status, body).catch((error: unknown) => {
+        throw afterCall(error);
+      });
     },
 
-    /** A write that may have happened keeps its failure as the answer; else the key is free again. */
+    /**
+     * A write that may have happened keeps its failure as the answer, or where that is ours stays
+     * claimed; else the key is free again.
+     */
     async fail(error: unknown): Promise<void> {
-      if (!held) return;
+      if (!held || (!isRepeatable && error instanceof Error && late.has(error))) return;
       if (error instanceof VendorFailure && error.mayHaveHappened) {
         const answer = renderProblem(c, error);
         await keep(c, db, held, answer.status, await answer.json());
