@@ -92,15 +92,6 @@ function authenticationOf(auth: Auth): string {
   return [...new Set(Object.values(auth.ways).map(authenticationOf))].join(" and ");
 }
 
-/** By its example values; a person may do it instead where there is a field to connect by. */
-function authenticationIn(vendor: AnyVendor): string {
-  const auth = vendor.auth(exampleValues(vendor));
-  const fields = vendor.steps.flatMap((step) => Object.values(step.fields));
-  const byPerson =
-    auth.kind !== "authorization_code" && fields.some(({ type }) => type === "oauth");
-  return `${authenticationOf(auth)}${byPerson ? ", or sign-in by a person" : ""}`;
-}
-
 export function vendorAreas(vendor: { category: Category; alsoIn?: readonly Category[] }): Area[] {
   const own: readonly Category[] = [vendor.category, ...(vendor.alsoIn ?? [])];
   return (Object.keys(areas) as Area[]).filter((area) =>
@@ -124,7 +115,7 @@ export function vendorCard(id: string, vendor: AnyVendor): VendorCard {
     icon: vendor.icon ?? null,
     access: vendor.access,
     environments: environmentNames.filter((name) => vendor.environments[name]),
-    authentication: authenticationIn(vendor),
+    authentication: authenticationOf(vendor.auth(exampleValues(vendor))),
     capabilities: [...new Set(capabilities)],
     operation_count: Object.keys(vendor.operations).length,
     webhooks: vendor.webhooks !== undefined,

@@ -14,6 +14,7 @@ import {
   toggleIntegration,
 } from "../lib/api.ts";
 import type { CatalogEntry } from "../lib/catalog.ts";
+import { waysIn } from "../lib/configuration.ts";
 import { environmentLabels } from "../lib/status.ts";
 import { loadCatalog } from "../lib/vendor-names.ts";
 import { ConfigureForm, type Stored } from "./ConfigureForm.tsx";
@@ -102,7 +103,7 @@ export function ConfigureDrawer({ vendorId, orgId, integrationId, onChanged, onC
           {loaded && (
             <p>
               {editing ? `${environmentLabels[editing.environment]} · ` : ""}
-              {loaded.vendor.authentication}
+              {waysIn(loaded.vendor)}
             </p>
           )}
         </div>

@@ -17,6 +17,17 @@ export type Chosen = Record<string, number>;
 /** By field key; `api_endpoint` and `environment` too. */
 export type Complaints = Record<string, string>;
 
+/** How the vendor can be signed in at: as its calls prove themselves, or by a person where that may be chosen. */
+export function waysIn({ authentication, steps }: VendorDetail): string {
+  const byPerson = steps.some(({ fields, one_of }) =>
+    fields.some(
+      ({ type, key, dependsOn }) =>
+        type === "oauth" && (dependsOn ?? one_of.some((group) => group.fields.includes(key))),
+    ),
+  );
+  return byPerson ? `${authentication}, or sign-in by a person` : authentication;
+}
+
 export function startingValues(steps: readonly StepView[], stored: Entered = {}): Entered {
   const values: Entered = {};
   for (const { key, ...field } of steps.flatMap((step) => step.fields)) {
