@@ -1,3 +1,4 @@
+import { Fragment } from "preact";
 import { useState } from "preact/hooks";
 
 import { announce } from "../lib/announce.tsx";
@@ -139,10 +140,10 @@ function Scopes({ of }: { of: readonly string[] }) {
   return (
     <>
       {of.map((scope, at) => (
-        <>
+        <Fragment key={scope}>
           {at > 0 && " "}
-          <code key={scope}>{scope}</code>
-        </>
+          <code>{scope}</code>
+        </Fragment>
       ))}
     </>
   );
