@@ -198,7 +198,6 @@ export const vendor = defineVendor({
   website: "https://www.agora.io",
   documentation: "https://docs.agora.io/en/video-calling/channel-management-api/overview",
   keywords: ["video", "voice", "channel", "telehealth", "rtc", "recording"],
-  icon: "agora",
   access: { kind: "self-serve" },
   environments: {
     sandbox: { baseUrl: "https://api.agora.io" },
