@@ -85,7 +85,9 @@ export function SigningKeysPage({ orgId }: { orgId: string }) {
                 key={row.id}
                 row={row}
                 vendors={vendors}
-                maker={row.created_by ? (people.get(row.created_by) ?? "a former member") : "a program"}
+                maker={
+                  row.created_by ? (people.get(row.created_by) ?? "a former member") : "a program"
+                }
                 onRetire={allowed ? () => setLeaving(row) : undefined}
               />
             ))}
