@@ -84,10 +84,14 @@ const reasons = {
 /** Each event of a batch is stored with the whole body: beyond this the batch is one event. */
 const largestBatch = { events: 100, bytes: 8 * 1024 * 1024 };
 
-function readEvents(vendor: AnyVendor, incoming: Incoming): readonly WebhookEvent[] {
+function readEvents(
+  vendor: AnyVendor,
+  incoming: Incoming,
+  values: FieldValues,
+): readonly WebhookEvent[] {
   let events: readonly WebhookEvent[] = [];
   try {
-    events = vendor.webhooks?.events(incoming) ?? [];
+    events = vendor.webhooks?.events(incoming, values) ?? [];
   } catch {
     // Signed, and so it is kept, though its form is not one that we know.
   }
@@ -173,7 +177,7 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
   if (answer) return answer;
 
   const bodyHash = await sha256Hex(incoming.body.length ? incoming.body : incoming.url);
-  const events = readEvents(vendor, incoming);
+  const events = readEvents(vendor, incoming, values);
   const headers = Object.fromEntries(
     keptHeaders.flatMap((name) => {
       const value = incoming.headers.get(name);

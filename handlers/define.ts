@@ -128,7 +128,7 @@ export type Webhooks<C> = {
     values: C,
   ) => Promise<Response | undefined> | Response | undefined;
   /** Reads the events out of a verified request; several where the vendor batches. */
-  events: (incoming: Incoming) => readonly WebhookEvent[];
+  events: (incoming: Incoming, values?: C) => readonly WebhookEvent[];
   /** Names the vendor sends, for the docs and the destination filters. */
   types: readonly string[];
   /** Those of `types` that tell of something gone wrong: the activity shows them as failures. */

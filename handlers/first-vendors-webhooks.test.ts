@@ -119,4 +119,15 @@ describe("rest-api", () => {
     const named = received('{"event_id":7,"event":"item.changed"}');
     expect(restApi.webhooks?.events(named)).toEqual([{ id: "7", type: "item.changed" }]);
   });
+
+  test("takes the id in a header only where that is signed", () => {
+    const repeated = received('{"type":"item.changed"}', {
+      "webhook-id": "another",
+      "webhook-signature": "v1,unsigned",
+    });
+    const read = (webhookScheme: string) =>
+      restApi.webhooks?.events(repeated, { ...values, webhookScheme } as never);
+    expect(read("hmac")).toEqual([{ type: "item.changed" }]);
+    expect(read("standard")).toEqual([{ id: "another", type: "item.changed" }]);
+  });
 });

@@ -159,10 +159,11 @@ const Named = z.object({
   event_type: z.string().min(1).optional(),
 });
 /** A plain `id` may be that of the record, which changes more than once: it tells no events apart. */
-function readEvents(incoming: Incoming) {
+function readEvents(incoming: Incoming, values?: Pick<Config, "webhookScheme">) {
   const body = Named.safeParse(jsonOf(incoming)).data ?? {};
+  // Signed by that scheme only: else whoever repeats a request could call it another event.
   const standardId =
-    incoming.headers.has("webhook-signature") && incoming.headers.get("webhook-id");
+    values?.webhookScheme === "standard" ? incoming.headers.get("webhook-id") : undefined;
   const id = standardId || body.event_id;
   const type = body.type ?? body.event_type ?? body.event ?? "event";
   return [{ ...(id !== undefined && { id: String(id) }), type }];
