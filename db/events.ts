@@ -30,9 +30,33 @@ const keptFor = (vendorId: SQL) => sql`make_interval(days => coalesce(
   (select days from event_retention where org_id = app_org_id() and vendor_id = '*'),
   ${defaultRetentionDays}::int))`;
 
+/** Its vendor's API did not confirm it, which may have been a forgery, or too early to ask. */
+const refused = sql`events.status = 'failed' and events.erased_at is null`;
+const takeOver = sql.join(
+  [
+    "id",
+    "status",
+    "type",
+    "occurred_at",
+    "received_at",
+    "verified_at",
+    "process_at",
+    "purge_at",
+    "size_bytes",
+    "headers",
+    "content_type",
+    "body_hash",
+    "payload",
+  ].map((name) => {
+    const column = sql.identifier(name);
+    return sql`${column} = case when ${refused} then excluded.${column} else events.${column} end`;
+  }),
+  sql`, `,
+);
+
 /**
  * Stores a verified webhook and its audit row in one statement. A repeated delivery is only counted:
- * `inserted` is false and `id` is that of the first.
+ * `inserted` is false and `id` is that of the first. One that was refused is replaced.
  */
 export function addEvent(
   db: OrgDb,
@@ -48,8 +72,8 @@ export function addEvent(
         ${receivedAt}, ${receivedAt} + ${keptFor(sql`${vendorId}`)}, ${event.sizeBytes},
         ${JSON.stringify(event.headers)}::jsonb, ${event.contentType}, ${event.bodyHash},
         ${JSON.stringify(event.payload)}::jsonb)
-      on conflict (integration_id, dedup_key) do update set duplicates = events.duplicates + 1
-      returning id, xmax = 0 as inserted
+      on conflict (integration_id, dedup_key) do update set duplicates = events.duplicates + 1, ${takeOver}
+      returning id, id = ${id}::uuid as inserted
     ), logged as (
       insert into integration_activity_log
         (org_id, integration_id, vendor_id, activity_type, status, error_message, details)

@@ -195,6 +195,18 @@ test("an event that its vendor did not sign is forwarded once the vendor's own A
   expect(sent?.status).toBe(200);
   await pause(4_000);
   expect(await statuses()).toEqual(["received", "failed"]);
+  // Had it been refused, by a forger who was first, say, the vendor's own would not be lost.
+  await f.database()`update events set status = 'failed' where org_id = ${org.orgId}`;
+  const [row] = (await org.call("GET", "/api/events")).body.data as { id: string }[];
+  const { payload } = (await org.call("GET", `/api/events/${row?.id}`)).body.data as {
+    payload: { data: string };
+  };
+  await f.world.simulator.sendWebhook("assemblyai", {
+    url: address,
+    credentials,
+    body: JSON.parse(payload.data) as Record<string, unknown>,
+  });
+  expect(await statuses()).toEqual(["received", "failed"]);
   f.world.simulator.clearFaults("assemblyai");
   await f.database()`update events set process_at = now() where org_id = ${org.orgId}`;
   await f.world.worker.tick();
