@@ -299,6 +299,23 @@ describe.concurrent("a destination", () => {
     expect(to.received[3]?.verified).toBe(false);
   });
 
+  test("takes the values of its headers to no other host", async () => {
+    const org = await f.newOrg();
+    const to = await f.receiver();
+    const value = "custom-header-value-1234";
+    const { id } = await f.addDestination(org, to, { headers: { "X-Key": value } });
+    const move = (more: object) =>
+      org.call("PUT", `/api/destinations/${id}`, { url: "https://collector.example/", ...more });
+    for (const more of [{}, { headers: { "x-key": "••••1234" } }]) {
+      const reply = await move(more);
+      expect([reply.status, reply.body["errors"]]).toMatchObject([
+        422,
+        [{ path: "headers.x-key" }],
+      ]);
+    }
+    expect((await move({ headers: {} })).status).toBe(200);
+  });
+
   test("is refused where its address could reach inside, or back to us", async () => {
     const org = await f.newOrg();
     for (const url of [

@@ -300,6 +300,22 @@ function unmask(headers: Record<string, string>, before: Record<string, string>)
   );
 }
 
+/** Stored values go to the host that they were entered for: they are not shown to whoever moves it. */
+function refuseMisdirected(
+  before: Pick<Destination, "url" | "headers">,
+  { url, headers }: { url?: string | undefined; headers?: Record<string, string> | undefined },
+) {
+  if (url === undefined || new URL(url).host === new URL(before.url).host) return;
+  const sent = Object.entries(headers ?? before.headers);
+  const errors = sent.flatMap(([name, value]) =>
+    isMask(value) && Object.hasOwn(before.headers, name.toLowerCase())
+      ? [{ path: `headers.${name}`, message: "Enter it again: it was given for another address" }]
+      : [],
+  );
+  if (errors.length)
+    throw new Problem("invalid_request", `${errors[0]?.path}: ${errors[0]?.message}`, { errors });
+}
+
 const masked = (headers: Record<string, string>) =>
   Object.fromEntries(Object.entries(headers).map(([name, value]) => [name, mask(value)]));
 
@@ -400,6 +416,7 @@ export const destinationRoutes = newApp()
     const input = c.req.valid("json");
     const before = await mustGet(c, id);
     await refuseUnusable(input, c.env.settings.PUBLIC_URL);
+    refuseMisdirected(before, input);
     const ifMatch = c.req.valid("header")["if-match"];
     let resealed = {};
     if (input.headers) {
