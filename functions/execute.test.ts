@@ -2,6 +2,7 @@ import { neon, neonConfig } from "@neondatabase/serverless";
 import { expect, inject, test } from "vitest";
 
 import { newOrg, type TestOrg } from "../scripts/world.ts";
+import { streamed } from "./execute.ts";
 
 const world = inject("world");
 neonConfig.fetchEndpoint = world.endpoint;
@@ -77,4 +78,22 @@ test("a write that was carried out is not sent again because its record could no
   await sql`drop trigger refuse_record on integration_activity_log`;
   const again = await send();
   expect([again.status, again.body["code"]]).toEqual([409, "request_in_progress"]);
+});
+
+test("a stream comes without the vendor's own headers", async () => {
+  const reply = streamed(
+    new Response("data: 1\n\n", {
+      headers: {
+        "content-type": "text/event-stream",
+        "set-cookie": "better-auth.session_token=planted; Path=/",
+        "clear-site-data": "*",
+        "access-control-allow-origin": "*",
+      },
+    }),
+  );
+  expect(Object.fromEntries(reply.headers)).toEqual({
+    "content-type": "text/event-stream",
+    "cache-control": "no-store",
+  });
+  expect(await reply.text()).toBe("data: 1\n\n");
 });
