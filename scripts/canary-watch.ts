@@ -56,9 +56,10 @@ function canariesOf(sent: Sent, fields: ReadonlySet<string>): Canary[] {
     found.push({ what: "an API key's stored form", kind: "stored", value: stored });
   }
   // A session's token is nothing without the signature behind its dot.
-  for (const cookie of (headers["cookie"] ?? "").split("; "))
-    if (cookie.includes("."))
-      found.push({ what: "a cookie", kind: "secret", value: cookie.replace(/^[^=]*=/, "") });
+  for (const cookie of (headers["cookie"] ?? "").split("; ")) {
+    const value = cookie.replace(/^[^=]*=/, "");
+    if (value.includes(".")) found.push({ what: "a cookie", kind: "secret", value });
+  }
   const json = parse(body);
   if (json === undefined) return found;
   for (const [names, value] of leaves(json)) {
