@@ -159,3 +159,59 @@ END $$;
 REVOKE EXECUTE ON FUNCTION org_api_keys, add_org_api_key, revoke_org_api_key FROM PUBLIC;
 --> statement-breakpoint
 GRANT EXECUTE ON FUNCTION org_api_keys, add_org_api_key, revoke_org_api_key TO ehrconnect_tenant;
+--> statement-breakpoint
+-- Membership is changed by Better Auth, one statement at a time: its audit row is written by that very
+-- statement, so that neither is there without the other. `app.session` says who asks, and
+-- `app.signing_in` who joins by single sign-on; without (a seed, work by hand) there is no row.
+CREATE OR REPLACE FUNCTION log_membership() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+  v_before text := current_setting('role');
+  v_row jsonb := to_jsonb(CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END);
+  v_was jsonb := CASE WHEN TG_OP = 'UPDATE' THEN to_jsonb(OLD) END;
+  v_org uuid := coalesce(v_row ->> 'organization_id', v_row ->> 'id');
+  v_joins uuid := nullif(current_setting('app.signing_in', true), '');
+  v_actor uuid := v_joins;
+  v_type text;
+  v_details jsonb;
+BEGIN
+  IF v_actor IS NULL THEN
+    SELECT s.user_id INTO v_actor FROM sessions s
+      WHERE s.token = nullif(current_setting('app.session', true), '') AND s.expires_at > now();
+  END IF;
+  IF v_actor IS NULL OR NOT EXISTS (SELECT FROM organizations o WHERE o.id = v_org) THEN
+    RETURN NULL;
+  END IF;
+  IF TG_TABLE_NAME = 'members' THEN
+    v_type := CASE
+      WHEN TG_OP = 'INSERT' THEN 'member_joined'
+      WHEN TG_OP = 'UPDATE' THEN 'member_role_changed'
+      WHEN (v_row ->> 'user_id')::uuid = v_actor THEN 'member_left'
+      ELSE 'member_removed' END;
+    v_details := jsonb_build_object('user_id', v_row -> 'user_id', 'role', v_row -> 'role')
+      || CASE WHEN v_joins IS NULL THEN '{}' ELSE '{"by": "single sign-on"}' END::jsonb;
+  ELSIF TG_TABLE_NAME = 'invitations' THEN
+    v_type := CASE
+      WHEN TG_OP = 'INSERT' THEN 'member_invited'
+      WHEN v_row ->> 'status' = 'canceled' AND v_was ->> 'status' <> 'canceled'
+        THEN 'invitation_cancelled' END;
+    v_details := jsonb_build_object('invitation_id', v_row -> 'id', 'role', v_row -> 'role');
+  ELSE
+    v_type := 'organization_updated';
+    v_details := '{}';
+  END IF;
+  IF v_type IS NULL THEN RETURN NULL; END IF;
+  PERFORM set_config('role', 'ehrconnect_system', true);
+  INSERT INTO integration_activity_log (org_id, activity_type, status, details, actor, created_by)
+    VALUES (v_org, v_type, 'success', v_details, 'user:' || v_actor, v_actor);
+  PERFORM set_config('role', v_before, true);
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE OR REPLACE TRIGGER log_membership AFTER INSERT OR UPDATE OF role OR DELETE ON members
+FOR EACH ROW EXECUTE FUNCTION log_membership();
+--> statement-breakpoint
+CREATE OR REPLACE TRIGGER log_membership AFTER INSERT OR UPDATE OF status ON invitations
+FOR EACH ROW EXECUTE FUNCTION log_membership();
+--> statement-breakpoint
+CREATE OR REPLACE TRIGGER log_membership AFTER UPDATE OF name, slug, logo, metadata ON organizations
+FOR EACH ROW EXECUTE FUNCTION log_membership();

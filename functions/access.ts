@@ -52,17 +52,23 @@ export async function hashKey(key: string): Promise<string> {
 
 const Uuid = z.uuid();
 
+/** The token of the session whose cookie the request carries; the cookie's own signature is checked. */
+export async function readSession(c: Context<AppEnv>): Promise<string | undefined> {
+  const { AUTH_SECRET } = c.env.settings;
+  const session =
+    (await getSignedCookie(c, AUTH_SECRET, secureSessionCookie)) ||
+    (await getSignedCookie(c, AUTH_SECRET, sessionCookie));
+  return session || undefined;
+}
+
 /** What the request proves itself by, not yet checked beyond the cookie's own signature. */
 export async function readCredential(
   c: Context<AppEnv>,
 ): Promise<{ key?: string; session?: string } | undefined> {
-  const { AUTH_SECRET } = c.env.settings;
   const bearer = /^Bearer ([\w.~+/=-]{8,512})$/i.exec(c.req.header("authorization") ?? "")?.[1];
   const key = bearer ?? c.req.header("x-api-key");
   if (key) return { key };
-  const session =
-    (await getSignedCookie(c, AUTH_SECRET, secureSessionCookie)) ||
-    (await getSignedCookie(c, AUTH_SECRET, sessionCookie));
+  const session = await readSession(c);
   return session ? { session } : undefined;
 }
 

@@ -7,6 +7,7 @@ import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 
 import { Problem } from "../problem.ts";
+import { readSession } from "./access.ts";
 import { activityRoutes } from "./activity.ts";
 import { auditRoutes } from "./audit.ts";
 import { capabilityRoutes } from "./capabilities.ts";
@@ -138,7 +139,8 @@ root.get("/healthz", (c) => c.json({ ok: true }));
 // Better Auth is loaded only by the first request that needs it: the rest of the API does not.
 root.on(["GET", "POST"], "/api/auth/*", async (c) => {
   const { handleAuth } = await import("./auth.ts");
-  return handleAuth(c.env, c.req.raw, c.var.requestId);
+  const session = await readSession(c);
+  return handleAuth(c.env, c.req.raw, { requestId: c.var.requestId, session });
 });
 
 export const app = root

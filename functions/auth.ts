@@ -11,8 +11,9 @@ import {
 import { twoFactor } from "better-auth/plugins/two-factor";
 
 import { countAttempt } from "../db/attempts.ts";
+import { openClientWith } from "../db/client.ts";
 import * as schema from "../db/schema.ts";
-import { afterAuth } from "./auth-activity.ts";
+import { afterAuth, logPasswordReset } from "./auth-activity.ts";
 import { beforeAuth } from "./auth-rules.ts";
 import type { Env } from "./env.ts";
 import { passwordResets } from "./password-resets.ts";
@@ -76,9 +77,13 @@ function isServed(pathname: string): boolean {
 }
 
 /** Serves `/api/auth/*`. Requests to the rest of the API never come here: see functions/access.ts. */
-export async function handleAuth(env: Env, request: Request, requestId: string): Promise<Response> {
+export async function handleAuth(
+  env: Env,
+  request: Request,
+  { requestId, session }: { requestId: string; session: string | undefined },
+): Promise<Response> {
   if (!isServed(new URL(request.url).pathname)) return new Response("Not Found", { status: 404 });
-  const response = await openAuth(env, requestId).handler(request);
+  const response = await openAuth(env, request, requestId, session).handler(request);
   const wait = response.headers.get("x-retry-after");
   if (!wait || response.headers.has("retry-after")) return response;
   const answer = new Response(response.body, response);
@@ -92,7 +97,19 @@ function logLine(level: string, message: string, requestId: string) {
   console.log(JSON.stringify({ level, message: "auth", request_id: requestId, said }));
 }
 
-function openAuth(env: Env, requestId: string) {
+/** What changes an organization is written to its audit log by the very statement that changes it. */
+function audited(env: Env, request: Request, requestId: string, session: string | undefined) {
+  const { client, settings } = env;
+  const changes = request.method === "POST" && request.url.includes(`${basePath}/organization/`);
+  if (!session || !changes) return client;
+  return openClientWith(settings.DATABASE_URL, settings.DATABASE_ENDPOINT, {
+    "app.session": session,
+    "app.ip": request.headers.get("cf-connecting-ip") ?? "",
+    "app.request_id": requestId,
+  });
+}
+
+function openAuth(env: Env, request: Request, requestId: string, session: string | undefined) {
   const { settings, client } = env;
   const tries = (window: number, max: number) => ({ window, max });
   return betterAuth({
@@ -101,7 +118,7 @@ function openAuth(env: Env, requestId: string) {
     basePath,
     secret: settings.AUTH_SECRET,
     trustedOrigins: [...settings.allowedOrigins],
-    database: drizzleAdapter(client, {
+    database: drizzleAdapter(audited(env, request, requestId, session), {
       provider: "pg",
       schema: {
         user: schema.users,
@@ -155,7 +172,7 @@ function openAuth(env: Env, requestId: string) {
     },
     telemetry: { enabled: false },
     logger: { level: "warn", log: (level, message) => logLine(level, message, requestId) },
-    hooks: { before: beforeAuth(client), after: afterAuth(client, requestId) },
+    hooks: { before: beforeAuth(client), after: afterAuth(client) },
     plugins: [
       organization({
         ac: control,
@@ -170,7 +187,9 @@ function openAuth(env: Env, requestId: string) {
       }),
       twoFactor({ issuer: "EHRConnect" }),
       ssoSignIn(env, client, requestId),
-      passwordResets(settings.PUBLIC_URL),
+      passwordResets(settings.PUBLIC_URL, (userId, ip, of) =>
+        logPasswordReset(client, { userId, ip, requestId }, of),
+      ),
     ],
   });
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 
+import { neon, neonConfig } from "@neondatabase/serverless";
 import { describe, expect, inject, test } from "vitest";
 
 import {
@@ -76,6 +77,42 @@ describe("members", () => {
     expect((await activityOf(org, "member_removed"))[0]).toMatchObject({
       actor: `user:${org.userId}`,
     });
+  });
+
+  test("are not changed where the audit log cannot say so, and not past it by a key beside the session", async () => {
+    const org = await newOrg(world);
+    const owner = await signedIn(world, org.email);
+    const sent = { organizationId: org.orgId, email: newEmail(), role: "member" };
+    const path = "/organization/invite-member";
+    const reply = await owner.auth(path, sent, { "x-api-key": "ehr_nobody-knows-this-key" });
+    expect(reply.status, JSON.stringify(reply.body)).toBe(200);
+    expect(await activityOf(org, "member_invited")).toMatchObject([
+      {
+        actor: `user:${org.userId}`,
+        created_by: org.userId,
+        ip: expect.any(String),
+        request_id: reply.headers.get("x-request-id"),
+        details: { invitation_id: body(reply)["id"], role: "member" },
+      },
+    ]);
+
+    neonConfig.fetchEndpoint = world.endpoint;
+    const sql = neon(world.databaseUrl);
+    const name = `full_${org.orgId.replaceAll("-", "")}`;
+    await sql.query(`create function ${name}() returns trigger language plpgsql as
+      $$ begin if new.org_id = '${org.orgId}' then raise 'the log is full'; end if; return new; end $$`);
+    await sql.query(`create trigger ${name} before insert on integration_activity_log
+      for each row execute function ${name}()`);
+    try {
+      const refused = await owner.auth(path, { ...sent, email: newEmail() });
+      expect(refused.status).toBeGreaterThanOrEqual(500);
+    } finally {
+      await sql.query(`drop function ${name} cascade`);
+    }
+    const rows = await sql`select id from invitations where organization_id = ${org.orgId}`;
+    expect(rows).toHaveLength(1);
+    const verified = await org.call("GET", "/api/activity/verify");
+    expect(verified.body.data).toMatchObject({ intact: true });
   });
 
   test("cannot raise themselves, and leave at least one owner", async () => {

@@ -14,7 +14,10 @@ const Member = z.object({
  * to hand over. Refused for people who also belong to another organization: an admin of this one
  * would come to sign in there.
  */
-export const passwordResets = (publicUrl: string) =>
+export const passwordResets = (
+  publicUrl: string,
+  log: (by: string, ip: string | undefined, of: { orgId: string; userId: string }) => Promise<void>,
+) =>
   ({
     id: "password-resets",
     endpoints: {
@@ -50,6 +53,8 @@ export const passwordResets = (publicUrl: string) =>
             throw new APIError("FORBIDDEN", {
               message: "This person belongs to another organization too, so it cannot be done here",
             });
+          const ip = ctx.headers?.get("cf-connecting-ip") ?? undefined;
+          await log(caller.id, ip, { orgId: organizationId, userId });
           const token = crypto.randomUUID().replaceAll("-", "") + crypto.randomUUID().slice(0, 8);
           const expiresAt = new Date(Date.now() + lifetimeMs);
           await ctx.context.internalAdapter.createVerificationValue({

@@ -6,8 +6,8 @@ import * as z from "zod";
 
 import type { Client } from "../db/client.ts";
 import { findVerifiedProvider, markUsed, type SignInProvider } from "../db/identity-providers.ts";
+import { joinBySignIn } from "../db/members.ts";
 import { VendorFailure } from "../problem.ts";
-import { logAs } from "./auth-activity.ts";
 import type { Env } from "./env.ts";
 import {
   authorizationUrl,
@@ -234,19 +234,7 @@ export const ssoSignIn = (env: Env, client: Client, requestId: string) => {
   ) {
     const orgs = await membershipsOf(context, userId);
     if (orgs.some((one) => one.organizationId === orgId)) return;
-    await context.adapter.create({
-      model: "member",
-      data: { organizationId: orgId, userId, role: "member", createdAt: new Date() },
-    });
-    await logAs(
-      client,
-      { userId, ip: ip ?? undefined, requestId },
-      {
-        orgId,
-        activityType: "member_joined",
-        details: { user_id: userId, role: "member", by: "single sign-on" },
-      },
-    );
+    await joinBySignIn(client, { orgId, userId, ip: ip ?? "", requestId });
   }
 
   return { id: "sso-sign-in", endpoints: { start, callback } } satisfies BetterAuthPlugin;
