@@ -2,6 +2,7 @@ import { defineConfig } from "vitest/config";
 
 /** Run on one engine: they need no database, or much of one, or only what the others try on both. */
 const once = [
+  "env",
   "envelope",
   "excerpt",
   "fuzz",

@@ -42,8 +42,14 @@ const Settings = z.object({
   KEY_RING: z.enum(["secrets", "aws-kms", "vault"]).default("secrets"),
   /** Comma-separated origins that may call the API from a browser. */
   ALLOWED_ORIGINS: z.string().default(""),
-  /** Development and tests only: vendors' traffic goes to the simulator. */
-  SIMULATOR_URL: z.url().optional(),
+  /**
+   * Development and tests only: vendors' traffic goes to the simulator, credentials and all. On this
+   * machine alone, so that a deployment that sets it by mistake reaches nobody.
+   */
+  SIMULATOR_URL: z
+    .url()
+    .refine((url) => ["localhost", "127.0.0.1", "[::1]"].includes(new URL(url).hostname))
+    .optional(),
 });
 
 export type Settings = z.output<typeof Settings> & {
