@@ -16,13 +16,29 @@ export type IntegrationFilter = {
   limit?: number | undefined;
 };
 
+/** Six visits of the clock: what was good so long ago and was not looked at since is no longer called good. */
+const staleMinutes = 30;
+const shown = sql`case when enabled and health_status = 'active'
+  and last_tested_at < now() - make_interval(mins => ${staleMinutes}::int)
+  then 'testing' else health_status end`;
+
+/** The status as it may be shown: green only while somebody still looks. */
+export function shownHealth(
+  row: Pick<Integration, "enabled" | "healthStatus" | "lastTestedAt">,
+  now = Date.now(),
+): Integration["healthStatus"] {
+  const { enabled, healthStatus, lastTestedAt } = row;
+  const isStale = lastTestedAt !== null && now - lastTestedAt.getTime() > staleMinutes * 60_000;
+  return enabled && healthStatus === "active" && isStale ? "testing" : healthStatus;
+}
+
 export function listIntegrations(db: OrgDb, filter: IntegrationFilter = {}) {
   const { active, vendorIds, environment, healthStatus, after, limit } = filter;
   const where = and(
     active === undefined ? undefined : eq(integrations.enabled, active),
     vendorIds ? inArray(integrations.vendorId, [...vendorIds]) : undefined,
     environment ? eq(integrations.environment, environment) : undefined,
-    healthStatus ? eq(integrations.healthStatus, healthStatus) : undefined,
+    healthStatus ? sql`${shown} = ${healthStatus}` : undefined,
     after
       ? or(
           gt(integrations.createdAt, after.createdAt),
@@ -179,7 +195,7 @@ export type HealthSummary = {
 export const summarizeIntegrations = (db: OrgDb) =>
   db.sql<HealthSummary>(sql`select count(*)::int as total,
       count(*) filter (where enabled)::int as enabled,
-      count(*) filter (where health_status = 'active')::int as active,
+      count(*) filter (where ${shown} = 'active')::int as active,
       count(*) filter (where health_status = 'error')::int as errors,
       count(*) filter (where health_status = 'inactive')::int as inactive
     from integrations where org_id = app_org_id()`);

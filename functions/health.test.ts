@@ -69,6 +69,18 @@ test("three failed probes in a row open, two good ones close, and each change is
   ]);
 });
 
+test("what nobody has looked at for half an hour is not called active", async () => {
+  const org = await newOrg(place());
+  const id = await addTwilio(org);
+  const sql = neon(world.database.url);
+  await sql`update integrations set last_tested_at = now() - interval '31 minutes' where id = ${id}`;
+  expect(await statusOf(org, id)).toMatchObject({ health_status: "testing" });
+  const list = await org.call("GET", "/api/integrations?health_status=active");
+  expect(list.body).toMatchObject({ count: 0, summary: { total: 1, active: 0, errors: 0 } });
+  await tick([id]);
+  expect(await statusOf(org, id)).toMatchObject({ health_status: "active" });
+});
+
 test("a 429 says nothing about the integration", async () => {
   const org = await newOrg(place());
   const id = await addTwilio(org);

@@ -1,7 +1,7 @@
 import { z } from "@hono/zod-openapi";
 
 import type { Activity } from "../db/activity.ts";
-import type { Integration } from "../db/integrations.ts";
+import { type Integration, shownHealth } from "../db/integrations.ts";
 import { GrantView } from "./grant-view.ts";
 
 const when = z.iso.datetime().nullable();
@@ -54,7 +54,7 @@ export const presentIntegration = (
   api_endpoint: row.apiEndpoint,
   credentials: row.settings,
   usage_mappings: row.usageMappings,
-  health_status: row.healthStatus,
+  health_status: shownHealth(row),
   last_tested_at: row.lastTestedAt?.toISOString() ?? null,
   last_error: row.lastError,
   last_cause: row.lastCause,
