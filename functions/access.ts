@@ -52,13 +52,14 @@ export async function hashKey(key: string): Promise<string> {
 
 const Uuid = z.uuid();
 
-/** The token of the session whose cookie the request carries; the cookie's own signature is checked. */
+/**
+ * The token of the session whose cookie the request carries; the cookie's own signature is checked.
+ * Over https only the `__Secure-` one counts: any neighbour on a subdomain could have set the other.
+ */
 export async function readSession(c: Context<AppEnv>): Promise<string | undefined> {
-  const { AUTH_SECRET } = c.env.settings;
-  const session =
-    (await getSignedCookie(c, AUTH_SECRET, secureSessionCookie)) ||
-    (await getSignedCookie(c, AUTH_SECRET, sessionCookie));
-  return session || undefined;
+  const { AUTH_SECRET, PUBLIC_URL } = c.env.settings;
+  const name = PUBLIC_URL.startsWith("https://") ? secureSessionCookie : sessionCookie;
+  return (await getSignedCookie(c, AUTH_SECRET, name)) || undefined;
 }
 
 /** What the request proves itself by, not yet checked beyond the cookie's own signature. */

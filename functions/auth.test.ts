@@ -11,7 +11,7 @@ import {
   Visitor,
 } from "../scripts/visitor.ts";
 import { newSecrets, type RunningWorker, startWorker } from "../scripts/worker.ts";
-import { newOrg, type Reply } from "../scripts/world.ts";
+import { call, newOrg, type Reply } from "../scripts/world.ts";
 
 const world = inject("world");
 
@@ -367,7 +367,12 @@ describe("a public deployment", () => {
       expect(line).toMatch(/; Path=\//i);
       expect(line).not.toMatch(/; Domain=/i);
     }
+    const [session = ""] = visitor.lines.filter((line) => line.includes("session_token="));
     expect((await visitor.ask("GET", "/api/integrations")).status).toBe(200);
+    const planted = session.replace(/^__Secure-|;.*$/g, "");
+    expect(planted).toMatch(/^better-auth\.session_token=/);
+    const list = `${open.url}/api/integrations`;
+    expect((await call(list, "GET", undefined, { cookie: planted })).status).toBe(401);
     expect(reply.headers.get("cache-control") ?? "no-store").toContain("no-store");
   });
 
