@@ -51,6 +51,16 @@ test("a signed webhook is stored once, however often it comes", async () => {
   expect(await received(org)).toBe(1);
 });
 
+test("two events whose long ids differ at their ends alone are two", async () => {
+  const org = await newOrg(world);
+  const { webhook_url } = await addStripe(org);
+  for (const end of ["a", "b", "b"]) {
+    const payload = event(`evt_${"0".repeat(400)}${end}`);
+    expect((await call(path(webhook_url), "POST", payload, signed(payload))).status).toBe(200);
+  }
+  expect(await received(org)).toBe(2);
+});
+
 test("a webhook that is not signed with this integration's secret stores nothing", async () => {
   const org = await newOrg(world);
   const { webhook_url } = await addStripe(org);

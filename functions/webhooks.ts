@@ -110,6 +110,9 @@ function keptQuery(search: string): { query?: string } {
   return params.size ? { query: `?${params}` } : {};
 }
 
+/** What tells a repeat: the vendor's own id, or its hash where it is longer than we keep. */
+const keyOf = async (id: string) => (id.length > 300 ? `sha256:${await sha256Hex(id)}` : id);
+
 /** Postgres takes no NUL in a text. */
 const plain = (text: string, length: number) => text.replaceAll("\0", "").slice(0, length);
 
@@ -192,7 +195,7 @@ webhookRoutes.on(["GET", "POST"], "/webhooks/:vendor_id/:integration_id", async 
         id: eventId,
         integrationId: row.id,
         vendorId,
-        dedupKey: plain(event.id ?? "", 300) || `sha256:${bodyHash}:${index}`,
+        dedupKey: plain(await keyOf(event.id ?? ""), 300) || `sha256:${bodyHash}:${index}`,
         type: plain(event.type, 200) || "unknown",
         failure: webhooks.failures?.includes(event.type)
           ? `${vendor.name} reports ${event.type}`
