@@ -108,14 +108,15 @@ test.concurrent("erases what names a person, counted first, in one org only, and
   const receiver = await addReceiver(ours.org);
   receiver.answer = () => ({
     status: 500,
-    body: `no: ${person.compact}`,
+    // It is tried again meanwhile, whatever the machine is busy with.
+    body: receiver.received.length > 1 ? "no" : `no: ${person.compact}`,
     headers: { "content-type": "text/plain" },
   });
   await ours.post({
     note: "the endpoint's reply names the person, the event does not",
   });
   await eventually(
-    async () => (await ours.rows("/api/deliveries?state=failed")).length === 1,
+    async () => (await ours.rows("/api/deliveries")).some((row) => row.state === "failed"),
     "it failed",
   );
   await ours.settled(4);
@@ -141,9 +142,9 @@ test.concurrent("erases what names a person, counted first, in one org only, and
     content_type: null,
   });
   expect((await theirs.rows("/api/events")).map((row) => row.has_payload)).toEqual([true]);
-  const [failed] = await ours.rows("/api/deliveries?state=failed");
-  const delivery = await ours.org.call("GET", `/api/deliveries/${failed?.id}`);
-  expect(delivery.body.data).toMatchObject({ tries: [{ excerpt: null }] });
+  const [failed] = await ours.rows("/api/deliveries");
+  const { data } = (await ours.org.call("GET", `/api/deliveries/${failed?.id}`)).body;
+  expect((data as { tries: object[] }).tries.at(-1)).toMatchObject({ number: 1, excerpt: null });
 
   const event = `/api/events/${events[3]?.id}`;
   expect((await ours.org.call("GET", event)).body.data).toMatchObject({
