@@ -186,6 +186,14 @@ test("an event that its vendor did not sign is forwarded once the vendor's own A
     body: { transcript_id: crypto.randomUUID(), status: "completed" },
   });
   expect(invented?.status).toBe(200);
+  // The vendor's records may be late: it is asked again before anything is refused.
+  const asked = () => f.world.simulator.requests("assemblyai").length;
+  await eventually(async () => asked() > 0, "the vendor is asked");
+  await pause(500);
+  expect(await statuses()).toEqual(["received"]);
+  await f.database()`update events set process_at = now(),
+    received_at = now() - interval '11 minutes' where org_id = ${org.orgId}`;
+  await f.world.worker.tick();
   await eventually(async () => (await statuses())[0] === "failed", "it is refused");
   const refused = await org.call("GET", "/api/activity?activity_type=webhook_rejected");
   expect(refused.body.data).toMatchObject([{ details: { reason: "not_confirmed" } }]);

@@ -94,6 +94,8 @@ export async function processEvents(env: Env, messages: readonly Item[]): Promis
 }
 
 const givenUpAfterMs = 14 * 86_400_000;
+/** A vendor's own records may follow its webhook: only then is one that it does not know called untrue. */
+const doubtedAfterMs = 10 * 60_000;
 
 /**
  * An event of a vendor that signs nothing is only a hint: it counts once the vendor's own API has
@@ -108,6 +110,7 @@ async function confirmEvent(env: Env, { orgId, eventId }: EventMessage): Promise
   const believed = confirm ? await ask(env, db, event, confirm) : true;
   if (believed === undefined) return;
   if (believed) return route(env, orgId, [event.id]);
+  if (Date.now() - event.receivedAt.getTime() < doubtedAfterMs) return;
   await db.run(
     refuseEvent(db, event.id),
     logActivity(db, {
