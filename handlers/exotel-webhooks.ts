@@ -84,7 +84,9 @@ function read(incoming: Incoming): Told {
 export function readExotelEvents(incoming: Incoming): readonly WebhookEvent[] {
   const told = read(incoming);
   if (told.about === "nothing") return [{ type: "other" }];
-  return [{ id: `${told.id}.${told.state}`, type: `${told.about}.${told.state}` }];
+  const type = `${told.about}.${told.state}`;
+  // A flow may report many times of one call.
+  return [told.state === "reported" ? { type } : { id: `${told.id}.${told.state}`, type }];
 }
 
 export const exotelEventTypes = [

@@ -284,6 +284,10 @@ describe("webhooks", () => {
     }
   });
 
+  test("of a call that its flow reports are told apart by what they say, not by the call", async () => {
+    expect(events(await sent("call.reported"))).toEqual([{ type: "call.reported" }]);
+  });
+
   test.each([
     ["delivered", "", "message.delivered"],
     ["DELIVERED_TO_HANDSET", "", "message.delivered"],
