@@ -76,8 +76,9 @@ function namedHosts(vendor: AnyVendor, { environment, endpoint, values }: Stored
   return waysOf(vendor, values)
     .flatMap((auth) => {
       const { tokenUrl, revokeUrl } = { tokenUrl: undefined, revokeUrl: undefined, ...auth };
-      // A sign-in's tokens are bound to their address, and its client proves itself elsewhere.
-      const isBound = auth.kind === "authorization_code" && URL.canParse(tokenUrl ?? "");
+      // A sign-in's tokens are bound to their address, where nothing else is sent or discovered.
+      const isBound =
+        auth.kind === "authorization_code" && !!auth.authorizeUrl && URL.canParse(tokenUrl ?? "");
       const servers = [tokenUrl, revokeUrl].filter((url) => entered.has(url));
       return isOpen && !isBound ? [endpoint, ...servers] : servers;
     })

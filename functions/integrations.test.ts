@@ -120,6 +120,27 @@ describe("integrations", () => {
     expect((await test("https://auth.clinic.example/v2/token")).status).toBe(200);
   });
 
+  test("send the client secret of a sign-in to no other server that discovery would name", async () => {
+    const org = await newOrg(world);
+    const row = await add(org, {
+      vendor_id: "epic",
+      api_endpoint: "https://epic.clinic.example/api/FHIR/R4",
+      credentials: {
+        signIn: "user",
+        clientId: "00000000-0000-4000-8000-000000000000",
+        clientSecret: "a-secret-of-a-client",
+        tokenUrl: "https://epic.clinic.example/oauth2/token",
+      },
+    });
+    const moved = await org.call("PUT", `/api/integrations/${row.id}`, {
+      api_endpoint: "https://collector.example/api/FHIR/R4",
+    });
+    expect([moved.status, moved.body]).toMatchObject([
+      422,
+      { errors: [{ path: "credentials.clientSecret" }] },
+    ]);
+  });
+
   test("of another org are not found, and an org one does not belong to is forbidden", async () => {
     const [mine, theirs] = [await newOrg(world), await newOrg(world)];
     const row = await add(theirs);
