@@ -99,6 +99,15 @@ export type CheckOutcome = {
 /** Three failures in a row open, two successes close. A person's own test counts at once. */
 const failuresToOpen = 3;
 const successesToClose = 2;
+/** Calls that fail now and then open too, once they are half of the last twenty. */
+const callsRemembered = 20;
+const failedOfRemembered = callsRemembered / 2;
+
+/** `recent_calls` with one more call. */
+const withCall = (failed: boolean) =>
+  sql`((recent_calls << 1) | ${failed ? 1 : 0}::int) & ${2 ** callsRemembered - 1}::int`;
+const failsOften = (calls: SQL) =>
+  sql`bit_count((${calls})::bit(${sql.raw(String(callsRemembered))})) >= ${failedOfRemembered}`;
 
 const statusWhen = (condition: SQL, then: Integration["healthStatus"]) =>
   sql`case when not enabled then 'inactive' when ${condition} then ${then} else health_status end`;
@@ -130,14 +139,14 @@ export function recordCheck(
     ok: () => {
       const closes = decisive
         ? sql`true`
-        : sql`failed_calls < ${failuresToOpen}
+        : sql`failed_calls < ${failuresToOpen} and not ${failsOften(sql`recent_calls`)}
             and (health_status = 'active' or consecutive_successes + 1 >= ${successesToClose})`;
       return {
         ...seen,
         account: outcome.account,
         consecutiveFailures: 0,
         consecutiveSuccesses: sql`consecutive_successes + 1`,
-        ...(decisive ? { failedCalls: 0 } : {}),
+        ...(decisive ? { failedCalls: 0, recentCalls: 0 } : {}),
         healthStatus: statusWhen(closes, "active"),
         lastError: clearWhen(closes, sql`last_error`),
         lastCause: clearWhen(closes, sql`last_cause`),
@@ -158,30 +167,51 @@ export function recordCheck(
   return db.update(integrations, change, eq(integrations.id, id));
 }
 
-/** A real call as evidence: three that fail in a row turn the status red, whatever the probes say. */
-export function recordCall(
-  db: OrgDb,
-  id: string,
-  failure: { cause: string; message: string } | undefined,
-) {
-  const closes = sql`health_status = 'error' and consecutive_failures < ${failuresToOpen}
-    and consecutive_successes + 1 >= ${successesToClose}`;
-  const change = failure
-    ? {
-        failedCalls: sql`failed_calls + 1`,
-        consecutiveSuccesses: 0,
-        lastError: failure.message,
-        lastCause: failure.cause,
-        healthStatus: statusWhen(sql`failed_calls + 1 >= ${failuresToOpen}`, "error"),
+/** What a real call says of the integration: `limited` by a 429 or a 403, it may be the call's own fault. */
+export type CallOutcome =
+  | { result: "ok" }
+  | { result: "failed" | "limited"; cause: string; message: string };
+
+/**
+ * A real call as evidence: three in a row that fail turn the status red, and so do ten of the last
+ * twenty that fail or are limited, whatever the probes say.
+ */
+export function recordCall(db: OrgDb, id: string, outcome: CallOutcome) {
+  const failed = outcome.result !== "ok";
+  const calls = withCall(failed);
+  const often = failsOften(calls);
+  const seen = {
+    recentCalls: calls,
+    consecutiveSuccesses: failed ? 0 : sql`consecutive_successes + 1`,
+  };
+  const change = () => {
+    switch (outcome.result) {
+      case "ok": {
+        const closes = sql`health_status = 'error' and consecutive_failures < ${failuresToOpen}
+          and consecutive_successes + 1 >= ${successesToClose} and not ${often}`;
+        return {
+          failedCalls: 0,
+          healthStatus: statusWhen(closes, "active"),
+          lastError: clearWhen(closes, sql`last_error`),
+          lastCause: clearWhen(closes, sql`last_cause`),
+        };
       }
-    : {
-        failedCalls: 0,
-        consecutiveSuccesses: sql`consecutive_successes + 1`,
-        healthStatus: statusWhen(closes, "active"),
-        lastError: clearWhen(closes, sql`last_error`),
-        lastCause: clearWhen(closes, sql`last_cause`),
-      };
-  return db.update(integrations, change, eq(integrations.id, id));
+      case "failed":
+        return {
+          failedCalls: sql`failed_calls + 1`,
+          lastError: outcome.message,
+          lastCause: outcome.cause,
+          healthStatus: statusWhen(sql`failed_calls + 1 >= ${failuresToOpen} or ${often}`, "error"),
+        };
+      case "limited":
+        return {
+          lastError: sql`case when ${often} then ${outcome.message} else last_error end`,
+          lastCause: sql`case when ${often} then ${outcome.cause} else last_cause end`,
+          healthStatus: statusWhen(often, "error"),
+        };
+    }
+  };
+  return db.update(integrations, { ...seen, ...change() }, eq(integrations.id, id));
 }
 
 export type HealthSummary = {

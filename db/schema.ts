@@ -108,6 +108,8 @@ export const integrations = pgTable(
     consecutiveSuccesses: integer("consecutive_successes").notNull().default(0),
     /** Real calls that failed since one last worked: a probe that passes does not clear them. */
     failedCalls: integer("failed_calls").notNull().default(0),
+    /** The last twenty real calls, the newest in the lowest bit, which is 1 where it failed. */
+    recentCalls: integer("recent_calls").notNull().default(0),
     /** Null while switched off: the clock takes what is due. */
     nextCheckAt: at("next_check_at"),
     /** Grows with every change a person makes: the ETag, and the guard of concurrent saves. */

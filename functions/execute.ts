@@ -2,7 +2,12 @@ import { createRoute, z } from "@hono/zod-openapi";
 import type { Context } from "hono";
 
 import { logActivity } from "../db/activity.ts";
-import { getIntegration, type Integration, recordCall } from "../db/integrations.ts";
+import {
+  type CallOutcome,
+  getIntegration,
+  type Integration,
+  recordCall,
+} from "../db/integrations.ts";
 import type { OrgDb } from "../db/org.ts";
 import { runOperation } from "../handlers/api.ts";
 import type { AnyVendor } from "../handlers/define.ts";
@@ -61,17 +66,30 @@ const execute = createRoute({
 });
 
 /** Failures that say something about the integration, not about the params of one call. */
-const evidence: ReadonlySet<VendorCause> = new Set([
+const ofIntegration: ReadonlySet<VendorCause> = new Set([
   "credentials_rejected",
   "credentials_expired",
   "vendor_unavailable",
   "timeout",
   "unexpected_reply",
 ]);
+/** May be the call's own fault, but not if it is so again and again. */
+const limited: ReadonlySet<VendorCause> = new Set(["rate_limited", "forbidden"]);
 
-/** Once the caller has left, a call that was cut off says nothing about the vendor. */
-export const isEvidence = (failure: VendorCause, callerLeft: boolean) =>
-  evidence.has(failure) && !(failure === "timeout" && callerLeft);
+/**
+ * What a call says of the integration's health; undefined where it says nothing. Once the caller has
+ * left, a call that was cut off does not.
+ */
+export function outcomeOfCall(
+  failure: Pick<VendorFailure, "failure" | "message"> | undefined,
+  callerLeft: boolean,
+): CallOutcome | undefined {
+  if (!failure) return { result: "ok" };
+  const { failure: cause, message } = failure;
+  if (cause === "timeout" && callerLeft) return undefined;
+  if (ofIntegration.has(cause)) return { result: "failed", cause, message };
+  return limited.has(cause) ? { result: "limited", cause, message } : undefined;
+}
 
 /** One transaction: the audit row, and the call as evidence of the integration's health. */
 async function logCall(
@@ -94,15 +112,14 @@ async function logCall(
     },
     errorMessage: failure?.message ?? null,
   });
-  const telling = failure
-    ? isEvidence(failure.failure, callerLeft)
-    : row.healthStatus === "error" || row.failedCalls > 0;
-  if (!telling) {
+  const outcome = outcomeOfCall(failure, callerLeft);
+  // Good calls are not counted while nothing is wrong, so that they do not wait for one row.
+  const isNews = outcome?.result !== "ok" || row.healthStatus === "error" || row.recentCalls !== 0;
+  if (!outcome || !isNews) {
     await db.run(logged);
     return;
   }
-  const said = failure && { cause: failure.failure, message: failure.message };
-  const [, [after]] = await db.run(logged, recordCall(db, row.id, said));
+  const [, [after]] = await db.run(logged, recordCall(db, row.id, outcome));
   if (after && after.healthStatus !== row.healthStatus)
     await db.run(
       logActivity(db, {

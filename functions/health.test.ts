@@ -1,8 +1,9 @@
 import { neon } from "@neondatabase/serverless";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 
+import type { VendorCause } from "../problem.ts";
 import { newOrg, startWorld, type TestOrg, type World } from "../scripts/world.ts";
-import { isEvidence } from "./execute.ts";
+import { outcomeOfCall } from "./execute.ts";
 
 let world: World;
 beforeAll(async () => {
@@ -117,11 +118,53 @@ test("failing calls turn the status red although probes would still pass", async
   expect(await statusOf(org, id)).toMatchObject({ health_status: "active", last_error: null });
 });
 
+test("calls that fail half of the time turn the status red, though never three in a row", async () => {
+  const org = await newOrg(place());
+  const id = await addTwilio(org);
+  const send = async (fault?: "server_error" | "rate_limited") => {
+    if (fault) world.simulator.fault({ vendor: "twilio", kind: fault, match: "Messages" });
+    await org.call("POST", `/api/integrations/${id}/execute`, {
+      operation: "sendSMS",
+      params: { to: "+15558675310", body: "hello" },
+    });
+    world.simulator.clearFaults();
+    return (await statusOf(org, id))["health_status"];
+  };
+  const seen: unknown[] = [];
+  for (let i = 0; i < 10; i++) seen.push(await send("server_error"), await send());
+  expect(seen.slice(0, 18)).toEqual(Array(18).fill("active"));
+  expect(seen.slice(18)).toEqual(["error", "error"]);
+  for (let i = 0; i < 3; i++) await tick([id]);
+  expect(await statusOf(org, id)).toMatchObject({ health_status: "error" });
+  expect([await send(), await send()]).toEqual(["active", "active"]);
+});
+
+test("a call that is limited says nothing by itself, but all of them do", async () => {
+  const org = await newOrg(place());
+  const id = await addTwilio(org);
+  world.simulator.fault({ vendor: "twilio", kind: "rate_limited", match: "Messages" });
+  for (let i = 0; i < 10; i++) {
+    expect(await statusOf(org, id)).toMatchObject({ health_status: "active" });
+    await org.call("POST", `/api/integrations/${id}/execute`, {
+      operation: "sendSMS",
+      params: { to: "+15558675310", body: "hello" },
+    });
+  }
+  world.simulator.clearFaults();
+  expect(await statusOf(org, id)).toMatchObject({
+    health_status: "error",
+    last_error: expect.stringMatching(/too many|limit/i),
+  });
+});
+
 test("a call that the vendor left unanswered counts against it, one whose caller left does not", () => {
-  expect(isEvidence("timeout", false)).toBe(true);
-  expect(isEvidence("timeout", true)).toBe(false);
-  expect(isEvidence("vendor_unavailable", true)).toBe(true);
-  expect(isEvidence("rate_limited", false)).toBe(false);
+  const said = (failure: VendorCause, callerLeft: boolean) =>
+    outcomeOfCall({ failure, message: "" }, callerLeft)?.result;
+  expect(said("timeout", false)).toBe("failed");
+  expect(said("timeout", true)).toBeUndefined();
+  expect(said("vendor_unavailable", true)).toBe("failed");
+  expect(said("rate_limited", false)).toBe("limited");
+  expect(said("not_found", false)).toBeUndefined();
 });
 
 test("the clock checks only what is on and due, of all orgs, once", async () => {

@@ -1,0 +1,1 @@
+ALTER TABLE "integrations" ADD COLUMN "recent_calls" integer DEFAULT 0 NOT NULL;
