@@ -8,15 +8,7 @@ import { demo, seed } from "../../scripts/seed.ts";
 import { root } from "../../scripts/worker.ts";
 import { call, newMember, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
-import {
-  expectAccessible,
-  expectNoSideways,
-  settled,
-  signIn,
-  themes,
-  visit,
-  widths,
-} from "./visitor.ts";
+import { expectAccessible, expectNoSideways, looks, settled, signIn, visit } from "./visitor.ts";
 
 let world: World;
 let browser: Browser;
@@ -78,8 +70,6 @@ const ownPages = (): string[] => [
   `/events/?id=${eventId}`,
   "/destinations/",
 ];
-
-const looks = themes.flatMap((theme) => Object.values(widths).map((width) => ({ theme, width })));
 
 describe.each(looks)("at $width, $theme", (look) => {
   test("pages for everybody are accessible, fit and log no error", async () => {

@@ -8,7 +8,7 @@ import { startIdentityProvider, startNameServer } from "../../scripts/identity-p
 import { addOrg } from "../../scripts/seed.ts";
 import { call, newMember, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
-import { expectAccessible, expectNoSideways, signIn, themes, visit, widths } from "./visitor.ts";
+import { expectAccessible, expectNoSideways, looks, signIn, visit } from "./visitor.ts";
 import { wizardOf } from "./wizard.ts";
 
 let world: World;
@@ -65,8 +65,6 @@ async function shoot(page: Page, name: string) {
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: `${folder}/${name}.png` });
 }
-
-const looks = themes.flatMap((theme) => Object.values(widths).map((width) => ({ theme, width })));
 
 describe.each(looks)("settings at $width, $theme", (look) => {
   test("are accessible, fit and log no error", async () => {
