@@ -11,8 +11,7 @@ import { root } from "../../scripts/worker.ts";
 const axe = await readFile(join(root, "node_modules/axe-core/axe.min.js"), "utf8");
 
 export const widths = { desktop: 1440, phone: 390 } as const;
-const themes = ["light", "dark"] as const;
-export type Look = { width?: number; theme?: (typeof themes)[number] };
+export type Look = { width?: number; theme?: "light" | "dark" };
 /** What fits hangs on the width and contrast on the theme: two looks try both of each. */
 export const looks = [
   { width: widths.desktop, theme: "light" },
