@@ -1,6 +1,7 @@
-import { relations } from "drizzle-orm";
+import { relations, sql } from "drizzle-orm";
 import {
   boolean,
+  check,
   index,
   integer,
   pgTable,
@@ -55,10 +56,18 @@ export const sessions = pgTable(
     ipAddress: text("ip_address"),
     userAgent: text("user_agent"),
     activeOrganizationId: uuid("active_organization_id"),
+    /** Whose single sign-on vouched for the person; the session is good in that organization only. */
+    ssoOrgId: uuid("sso_org_id").references(() => organizations.id, { onDelete: "cascade" }),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (table) => [index().on(table.userId)],
+  (table) => [
+    index().on(table.userId),
+    check(
+      "sessions_active_in_sso_org",
+      sql`sso_org_id is null or active_organization_id is null or active_organization_id = sso_org_id`,
+    ),
+  ],
 );
 
 export const accounts = pgTable(

@@ -71,7 +71,7 @@ CREATE OR REPLACE FUNCTION authenticate(
   org_id uuid, user_id uuid, key_id uuid, role text, name text, email text, org_name text
 ) LANGUAGE plpgsql AS $$
 DECLARE
-  v_org uuid; v_user uuid; v_key uuid; v_role text; v_active uuid; v_permissions jsonb;
+  v_org uuid; v_user uuid; v_key uuid; v_role text; v_active uuid; v_sso uuid; v_permissions jsonb;
   v_parts text[] := string_to_array(p_scope, ':');
 BEGIN
   IF p_key_hash IS NOT NULL THEN
@@ -92,11 +92,17 @@ BEGIN
     UPDATE api_keys k SET last_request = now()
       WHERE k.id = v_key AND (k.last_request IS NULL OR k.last_request < now() - interval '1 minute');
   ELSE
-    SELECT s.user_id, s.active_organization_id INTO v_user, v_active
+    SELECT s.user_id, s.active_organization_id, s.sso_org_id INTO v_user, v_active, v_sso
       FROM sessions s WHERE s.token = p_session AND s.expires_at > now();
     IF v_user IS NULL THEN
       RAISE EXCEPTION 'The session has ended' USING ERRCODE = 'EH401';
     END IF;
+    -- One organization's identity provider vouches for nobody in another.
+    IF p_org <> v_sso THEN
+      RAISE EXCEPTION 'You came by the single sign-on of another organization, which is good there only: sign in with your password for this one'
+        USING ERRCODE = 'EH403';
+    END IF;
+    p_org := coalesce(v_sso, p_org);
     SELECT m.organization_id, m.role INTO v_org, v_role FROM members m
       WHERE m.user_id = v_user AND (p_org IS NULL OR m.organization_id = p_org)
       ORDER BY m.organization_id IS NOT DISTINCT FROM v_active DESC, m.created_at LIMIT 1;
@@ -215,3 +221,14 @@ FOR EACH ROW EXECUTE FUNCTION log_membership();
 --> statement-breakpoint
 CREATE OR REPLACE TRIGGER log_membership AFTER UPDATE OF name, slug, logo, metadata ON organizations
 FOR EACH ROW EXECUTE FUNCTION log_membership();
+--> statement-breakpoint
+-- A link that sets a new password is made for people of one organization only: it ends with that.
+CREATE OR REPLACE FUNCTION end_password_resets() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  DELETE FROM verifications v
+    WHERE v.identifier LIKE 'reset-password:%' AND v.value = NEW.user_id::text;
+  RETURN NULL;
+END $$;
+--> statement-breakpoint
+CREATE OR REPLACE TRIGGER end_password_resets AFTER INSERT ON members
+FOR EACH ROW EXECUTE FUNCTION end_password_resets();

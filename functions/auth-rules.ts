@@ -4,6 +4,7 @@ import { uint8ArrayToHex } from "uint8array-extras";
 import { countAttempt, forgetAttempts } from "../db/attempts.ts";
 import type { Client } from "../db/client.ts";
 import { whyWeak } from "./passwords.ts";
+import type { SsoReach } from "./sso-reach.ts";
 
 /** Wrong passwords for one address, whoever sends them; then nobody gets in for the rest of the window. */
 const mostFailures = 10;
@@ -29,8 +30,10 @@ function refuseWeak(password: string, email: string) {
 }
 
 /** What is asked beyond Better Auth's own rules: strong passwords, and an end to guessing. */
-export const beforeAuth = (client: Client) =>
+export const beforeAuth = (client: Client, reach: SsoReach["before"]) =>
   createAuthMiddleware(async (ctx) => {
+    const answered = await reach(ctx);
+    if (answered) return answered;
     const body: unknown = ctx.body;
     switch (ctx.path) {
       case "/sign-in/email": {

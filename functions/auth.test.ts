@@ -1,8 +1,9 @@
-import { createHmac, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 
 import { neon, neonConfig } from "@neondatabase/serverless";
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 
+import { codeAt, stepNow } from "../scripts/totp.ts";
 import {
   activityOf,
   signedIn,
@@ -145,6 +146,23 @@ describe("passwords", () => {
     ]);
   });
 
+  test("are not reset by a link that was made before its person joined another organization", async () => {
+    const [org, other] = [await newOrg(world), await newOrg(world)];
+    const owner = await signedIn(world, org.email);
+    const { userId } = await signedInMember(world, org, "member");
+    const made = await owner.auth("/organization/create-password-reset", {
+      organizationId: org.orgId,
+      userId,
+    });
+    const token = String(body(made)["url"]).split("#")[1];
+    await neon(world.databaseUrl)`insert into members (organization_id, user_id, role)
+      values (${other.orgId}, ${userId}, 'viewer')`;
+    const newPassword = "an altogether new one";
+    expect((await new Visitor(world).auth("/reset-password", { token, newPassword })).status).toBe(
+      400,
+    );
+  });
+
   test("of somebody who also belongs elsewhere are not reset from here", async () => {
     const [org, other] = [await newOrg(world), await newOrg(world)];
     await neon(world.databaseUrl)`insert into members (organization_id, user_id, role)
@@ -157,20 +175,6 @@ describe("passwords", () => {
     expect(made.status).toBe(403);
   });
 });
-
-/** RFC 6238: six digits of HMAC-SHA-1 over the number of 30 s steps. */
-function codeAt(secret: string, step: number): string {
-  const bits = [...secret]
-    .map((char) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(char).toString(2).padStart(5, "0"))
-    .join("");
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const mac = createHmac("sha1", key).update(counter).digest();
-  const offset = (mac.at(-1) ?? 0) & 0xf;
-  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
-}
-const stepNow = () => Math.floor(Date.now() / 30_000);
 
 async function withTwoFactor() {
   const org = await newOrg(world);

@@ -18,6 +18,7 @@ import { beforeAuth } from "./auth-rules.ts";
 import type { Env } from "./env.ts";
 import { passwordResets } from "./password-resets.ts";
 import { longestPassword, shortestPassword } from "./passwords.ts";
+import { isServed, ssoReach } from "./sso-reach.ts";
 import { ssoSignIn } from "./sso-sign-in.ts";
 
 const control = createAccessControl(defaultStatements);
@@ -28,53 +29,7 @@ const roles = {
   viewer: control.newRole({ ...memberAc.statements }),
 };
 
-/**
- * What of Better Auth is served; the rest of it answers 404. Left out on purpose: whatever needs an
- * email to be sent, deleting an organization (its audit log would go with it), and listing the
- * invitations of an address that nobody has proved to be theirs.
- */
-const served = new Set([
-  "/get-session",
-  "/sign-up/email",
-  "/sign-in/email",
-  "/sign-out",
-  "/change-password",
-  "/reset-password",
-  "/list-accounts",
-  "/list-sessions",
-  "/revoke-session",
-  "/revoke-other-sessions",
-  "/update-user",
-  "/two-factor/enable",
-  "/two-factor/disable",
-  "/two-factor/verify-totp",
-  "/two-factor/verify-backup-code",
-  "/two-factor/generate-backup-codes",
-  "/sso/start",
-  "/organization/create",
-  "/organization/update",
-  "/organization/list",
-  "/organization/set-active",
-  "/organization/get-active-member-role",
-  "/organization/get-active-member-role",
-  "/organization/list-members",
-  "/organization/update-member-role",
-  "/organization/remove-member",
-  "/organization/leave",
-  "/organization/invite-member",
-  "/organization/list-invitations",
-  "/organization/get-invitation",
-  "/organization/accept-invitation",
-  "/organization/reject-invitation",
-  "/organization/cancel-invitation",
-  "/organization/create-password-reset",
-]);
 const basePath = "/api/auth";
-
-function isServed(pathname: string): boolean {
-  const path = pathname.slice(basePath.length);
-  return served.has(path) || /^\/sso\/callback\/[\da-f-]{36}$/.test(path);
-}
 
 /** Serves `/api/auth/*`. Requests to the rest of the API never come here: see functions/access.ts. */
 export async function handleAuth(
@@ -82,7 +37,8 @@ export async function handleAuth(
   request: Request,
   { requestId, session }: { requestId: string; session: string | undefined },
 ): Promise<Response> {
-  if (!isServed(new URL(request.url).pathname)) return new Response("Not Found", { status: 404 });
+  const path = new URL(request.url).pathname.slice(basePath.length);
+  if (!isServed(path)) return new Response("Not Found", { status: 404 });
   const response = await openAuth(env, request, requestId, session).handler(request);
   const wait = response.headers.get("x-retry-after");
   if (!wait || response.headers.has("retry-after")) return response;
@@ -111,6 +67,7 @@ function audited(env: Env, request: Request, requestId: string, session: string 
 
 function openAuth(env: Env, request: Request, requestId: string, session: string | undefined) {
   const { settings, client } = env;
+  const reach = ssoReach(client);
   const tries = (window: number, max: number) => ({ window, max });
   return betterAuth({
     appName: "EHRConnect",
@@ -145,7 +102,13 @@ function openAuth(env: Env, request: Request, requestId: string, session: string
       maxPasswordLength: longestPassword,
       revokeSessionsOnPasswordReset: true,
     },
-    session: { expiresIn: 7 * 86_400, updateAge: 86_400, cookieCache: { enabled: false } },
+    session: {
+      expiresIn: 7 * 86_400,
+      updateAge: 86_400,
+      cookieCache: { enabled: false },
+      additionalFields: { ssoOrgId: { type: "string", required: false, input: false } },
+    },
+    databaseHooks: { session: { create: { before: reach.beforeSession } } },
     // By address and path; by account see functions/auth-rules.ts.
     rateLimit: {
       enabled: true,
@@ -172,7 +135,7 @@ function openAuth(env: Env, request: Request, requestId: string, session: string
     },
     telemetry: { enabled: false },
     logger: { level: "warn", log: (level, message) => logLine(level, message, requestId) },
-    hooks: { before: beforeAuth(client), after: afterAuth(client) },
+    hooks: { before: beforeAuth(client, reach.before), after: afterAuth(client) },
     plugins: [
       organization({
         ac: control,

@@ -158,6 +158,7 @@ export const ssoSignIn = (env: Env, client: Client, requestId: string) => {
       await join(ctx.context, provider.orgId, userId, ctx.headers?.get("cf-connecting-ip"));
       const session = await ctx.context.internalAdapter.createSession(userId, false, {
         activeOrganizationId: provider.orgId,
+        ssoOrgId: provider.orgId,
       });
       const user = await ctx.context.internalAdapter.findUserById(userId);
       if (!user) throw fail("sso_expired");
@@ -178,7 +179,8 @@ export const ssoSignIn = (env: Env, client: Client, requestId: string) => {
   /**
    * The account of whoever the provider vouches for, made where there is none. An account that
    * exists is joined only if the provider's organization is its only one, or it is signed in right
-   * now: else the admin of one organization's provider could sign in to another organization.
+   * now: a provider makes nobody of another organization its own without their doing. Where its
+   * sessions reach, see functions/sso-reach.ts.
    */
   async function resolveUser(
     context: AuthContext,

@@ -10,6 +10,7 @@ import {
   startIdentityProvider,
   startNameServer,
 } from "../scripts/identity-provider.ts";
+import { codeAt, stepNow } from "../scripts/totp.ts";
 import { signedIn, testPassword as password, Visitor } from "../scripts/visitor.ts";
 import { newMember, newOrg, type Reply, type TestOrg } from "../scripts/world.ts";
 
@@ -338,17 +339,33 @@ describe("an answer of the provider", () => {
   });
 });
 
-describe("an account that was there before", () => {
-  const register = async (email: string) => {
-    const visitor = new Visitor(world);
-    const made = await visitor.auth("/sign-up/email", { name: "Mara", email, password });
-    expect(made.status).toBe(200);
-    const { user } = made.body as unknown as { user: { id: string } };
-    return { visitor, userId: user.id };
-  };
-  const join = (org: TestOrg, userId: string, role: string) =>
-    sql()`insert into members (organization_id, user_id, role) values (${org.orgId}, ${userId}, ${role})`;
+const register = async (email: string) => {
+  const visitor = new Visitor(world);
+  const made = await visitor.auth("/sign-up/email", { name: "Mara", email, password });
+  expect(made.status).toBe(200);
+  const { user } = made.body as unknown as { user: { id: string } };
+  return { visitor, userId: user.id };
+};
+const join = (org: TestOrg, userId: string, role: string) =>
+  sql()`insert into members (organization_id, user_id, role) values (${org.orgId}, ${userId}, ${role})`;
+const tokenOf = (visitor: Visitor) =>
+  [...visitor.cookies]
+    .filter(([name]) => name.endsWith("session_token"))
+    .map(([, value]) => decodeURIComponent(value).split(".")[0])[0];
+const reads = async (visitor: Visitor, org: TestOrg) =>
+  (await visitor.ask("GET", "/api/integrations", undefined, { "x-org-id": org.orgId })).status;
+/** Of a person who belongs there with a password already, in a browser that came by single sign-on. */
+async function memberBySso(role: string) {
+  const at = await withSso();
+  const who = person(at.domain);
+  const { userId } = await register(who.email);
+  await join(at.org, userId, role);
+  const visitor = new Visitor(world);
+  expect(await signIn(at.idp, visitor, who.email, who)).toBe("/integrations/");
+  return { ...at, who, userId, visitor };
+}
 
+describe("an account that was there before", () => {
   test("of a member of this organization alone is taken over, with its role", async () => {
     const { org, idp, domain } = await withSso();
     const who = person(domain);
@@ -372,7 +389,14 @@ describe("an account that was there before", () => {
     expect(await signIn(idp, visitor, who.email, who)).toBe("/sign-in/?error=sso_account_exists");
     expect(await whoIs(visitor)).toBeNull();
     expect(await signIn(idp, themselves, who.email, who)).toBe("/integrations/");
-    expect(await signIn(idp, new Visitor(world), who.email, who)).toBe("/integrations/");
+    // What the person agreed to is to come in here by it, not everywhere they belong.
+    const later = new Visitor(world);
+    expect(await signIn(idp, later, who.email, who)).toBe("/integrations/");
+    for (const one of [themselves, later]) {
+      expect(await reads(one, org)).toBe(200);
+      expect(await reads(one, elsewhere)).toBe(403);
+    }
+    expect(await reads(await signedIn(world, who.email), elsewhere)).toBe(200);
   });
 
   test("in no organization loses its password and sessions: nobody proved that address", async () => {
@@ -384,5 +408,151 @@ describe("an account that was there before", () => {
     expect((await whoIs(visitor))?.user.id).toBe(userId);
     expect(await whoIs(squatter)).toBeNull();
     expect((await new Visitor(world).signIn(who.email, password)).status).toBe(401);
+  });
+});
+
+describe("a session that came by single sign-on", () => {
+  test("stays in its organization, whatever else its person belongs to", async () => {
+    const { org, who, userId, visitor } = await memberBySso("admin");
+    const elsewhere = await newOrg(world);
+    await join(elsewhere, userId, "owner");
+    const byPassword = await signedIn(world, who.email);
+    expect(await reads(byPassword, elsewhere)).toBe(200);
+
+    const refused = await visitor.ask("GET", "/api/keys", undefined, {
+      "x-org-id": elsewhere.orgId,
+    });
+    expect(refused).toMatchObject({
+      status: 403,
+      body: { detail: expect.stringContaining("single sign-on of another organization") },
+    });
+    expect(await reads(visitor, org)).toBe(200);
+    expect((await visitor.ask("GET", "/api/keys")).body["data"]).toHaveLength(1);
+
+    const orgsOf = async (by: Visitor) =>
+      ((await by.auth("/organization/list")).body as unknown as Row[]).map((one) => one.id);
+    expect(await orgsOf(visitor)).toEqual([org.orgId]);
+    expect((await orgsOf(byPassword)).toSorted()).toEqual([org.orgId, elsewhere.orgId].toSorted());
+
+    const [{ slug, member } = {}] = await sql()`select o.slug, m.id as member
+      from organizations o join members m on m.organization_id = o.id
+      where o.id = ${elsewhere.orgId} and m.user_id = ${elsewhere.userId}`;
+    const theirOwner = await signedIn(world, elsewhere.email);
+    const invited = `${randomBytes(4).toString("hex")}@clinic.example`;
+    const made = await theirOwner.auth("/organization/invite-member", {
+      organizationId: elsewhere.orgId,
+      email: invited,
+      role: "member",
+    });
+    const invitationId = (made.body as unknown as Row).id;
+    const organizationId = elsewhere.orgId;
+    const there = `organizationId=${organizationId}`;
+    for (const [path, body] of [
+      ["/organization/set-active", { organizationId }],
+      ["/organization/set-active", { organizationSlug: slug }],
+      ["/organization/update", { organizationId, data: { name: "Taken" } }],
+      [`/organization/list-members?${there}`],
+      [`/organization/list-members?organizationSlug=${String(slug)}`],
+      [`/organization/list-members?organizationId=${org.orgId}&${there}`],
+      [`/organization/list-members?${there}&disableCookieCache=x&disableRefresh=x`],
+      [`/organization/list-invitations?${there}`],
+      [`/organization/get-active-member-role?${there}`],
+      ["/organization/update-member-role", { organizationId, memberId: member, role: "viewer" }],
+      ["/organization/remove-member", { organizationId, memberIdOrEmail: member }],
+      ["/organization/invite-member", { organizationId, email: invited, role: "admin" }],
+      ["/organization/create-password-reset", { organizationId, userId: elsewhere.userId }],
+      ["/organization/leave", { organizationId }],
+      ["/organization/create", { name: "Another", slug: randomBytes(6).toString("hex") }],
+      [`/organization/get-invitation?id=${invitationId}`],
+      ["/organization/accept-invitation", { invitationId }],
+      ["/organization/reject-invitation", { invitationId }],
+      ["/organization/cancel-invitation", { invitationId }],
+      ["/list-accounts"],
+      ["/list-sessions"],
+      ["/revoke-session", { token: tokenOf(byPassword) }],
+      ["/revoke-other-sessions", {}],
+      ["/update-user", { name: "Another" }],
+      ["/change-password", { currentPassword: password, newPassword: "an altogether new one" }],
+      ["/two-factor/enable", { password }],
+      ["/two-factor/disable", { password }],
+      ["/two-factor/generate-backup-codes", { password }],
+      ["/two-factor/verify-totp", { code: "123456" }],
+      ["/two-factor/verify-backup-code", { code: "abcde-fghij" }],
+    ] as [string, object?][]) {
+      const reply = await visitor.auth(path, body);
+      expect(reply, path).toMatchObject({
+        status: 403,
+        body: { code: "SSO_SESSION", message: expect.stringContaining("single sign-on") },
+      });
+    }
+    expect(await reads(byPassword, elsewhere)).toBe(200);
+    for (const [path, body] of [
+      ["/organization/set-active", { organizationId: org.orgId }],
+      [`/organization/list-members?organizationId=${org.orgId}`],
+      ["/organization/list-invitations"],
+      ["/organization/get-active-member-role"],
+    ] as [string, object?][])
+      expect((await visitor.auth(path, body)).status, path).toBe(200);
+
+    await sql()`delete from members where user_id = ${userId} and organization_id = ${org.orgId}`;
+    expect((await visitor.ask("GET", "/api/integrations")).status).toBe(403);
+    expect(await orgsOf(visitor)).toEqual([]);
+  });
+
+  test("accepts no invitation elsewhere: a session by password does", async () => {
+    const { who, visitor } = await memberBySso("member");
+    const elsewhere = await newOrg(world);
+    const theirOwner = await signedIn(world, elsewhere.email);
+    const made = await theirOwner.auth("/organization/invite-member", {
+      organizationId: elsewhere.orgId,
+      email: who.email,
+      role: "admin",
+    });
+    const accept = (by: Visitor) =>
+      by.auth("/organization/accept-invitation", {
+        invitationId: (made.body as unknown as Row).id,
+      });
+    expect((await accept(visitor)).status).toBe(403);
+    const byPassword = await signedIn(world, who.email);
+    expect((await accept(byPassword)).status).toBe(200);
+    expect(await reads(byPassword, elsewhere)).toBe(200);
+    expect(await reads(visitor, elsewhere)).toBe(403);
+  });
+
+  test("changes an account that is good here alone, and what replaces it reaches no further", async () => {
+    const { userId, visitor, org } = await memberBySso("member");
+    const newPassword = "an altogether new one";
+    expect((await visitor.auth("/list-sessions")).status).toBe(200);
+    const steps = [
+      () => visitor.auth("/change-password", { currentPassword: password, newPassword }),
+      async () => {
+        const begun = await visitor.auth("/two-factor/enable", { password: newPassword });
+        const uri = new URL(String((begun.body as Record<string, unknown>)["totpURI"]));
+        const secret = uri.searchParams.get("secret") ?? "";
+        return visitor.auth("/two-factor/verify-totp", { code: codeAt(secret, stepNow()) });
+      },
+      () => visitor.auth("/two-factor/disable", { password: newPassword }),
+    ];
+    for (const step of steps) {
+      const before = tokenOf(visitor);
+      const reply = await step();
+      expect(reply.status, JSON.stringify(reply.body)).toBe(200);
+      expect(tokenOf(visitor)).not.toBe(before);
+      expect(
+        await sql()`select distinct sso_org_id as org from sessions where token = ${tokenOf(visitor)}`,
+      ).toEqual([{ org: org.orgId }]);
+    }
+    const elsewhere = await newOrg(world);
+    await join(elsewhere, userId, "admin");
+    expect(await reads(visitor, elsewhere)).toBe(403);
+    expect(await reads(visitor, org)).toBe(200);
+  });
+
+  test("is not made active elsewhere by the database either", async () => {
+    const { visitor } = await memberBySso("member");
+    const elsewhere = await newOrg(world);
+    await expect(
+      sql()`update sessions set active_organization_id = ${elsewhere.orgId} where token = ${tokenOf(visitor)}`,
+    ).rejects.toMatchObject({ constraint: "sessions_active_in_sso_org" });
   });
 });

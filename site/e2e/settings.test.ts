@@ -381,6 +381,12 @@ test("single sign-on is set up, and a colleague comes in by it", async () => {
   await theirs.page.getByLabel("Work email").fill(email);
   await theirs.page.getByRole("button", { name: "Continue with single sign-on" }).click();
   await theirs.page.getByText("You sign in at your organization").waitFor();
+  await theirs.page.getByRole("button", { name: /^Organization:/ }).click();
+  await theirs.page.getByText("You came by single sign-on").waitFor();
+  expect(await theirs.page.getByRole("menuitem", { name: "New organization" }).count()).toBe(0);
+  await theirs.page.goto(`/invitations/?id=${randomUUID()}`);
+  await theirs.page.getByRole("link", { name: "Sign in with your password" }).waitFor();
+  await expectAccessible(theirs.page, "an invitation elsewhere");
   await mine.page.goto("/settings/");
   await mine.page.getByText("Mara Jones").waitFor();
   expect([...mine.troubles, ...theirs.troubles]).toEqual([]);

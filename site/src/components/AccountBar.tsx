@@ -72,9 +72,13 @@ export function AccountBar({ session }: { session: Session }) {
             <hr />
           </>
         )}
-        <button type="button" role="menuitem" tabIndex={-1} onClick={() => setAdding(true)}>
-          <Icon name="plus" /> New organization
-        </button>
+        {session.bySso ? (
+          <p>You came by single sign-on. For another organization, sign in with your password.</p>
+        ) : (
+          <button type="button" role="menuitem" tabIndex={-1} onClick={() => setAdding(true)}>
+            <Icon name="plus" /> New organization
+          </button>
+        )}
       </Menu>
       <Menu
         label={`Account: ${email}`}

@@ -1,6 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 
-import { signInAddress } from "../lib/api.ts";
+import { ApiProblem, signInAddress } from "../lib/api.ts";
 import {
   acceptInvitation,
   getInvitation,
@@ -9,11 +9,13 @@ import {
   selectOrg,
 } from "../lib/auth.ts";
 import { Icon } from "./Icon.tsx";
+import { NeedsPassword } from "./NeedsPassword.tsx";
 
 type State =
   | { kind: "loading" }
   | { kind: "signed-out" }
   | { kind: "open"; invitation: Invitation }
+  | { kind: "needs-password"; reason: string }
   | { kind: "bad"; reason: string };
 
 export function InvitationCard() {
@@ -25,8 +27,14 @@ export function InvitationCard() {
 
   async function load() {
     if (!id) return setState({ kind: "bad", reason: "The link has no invitation in it." });
-    if (!(await getSession())) return setState({ kind: "signed-out" });
-    setState({ kind: "open", invitation: await getInvitation(id) });
+    const session = await getSession();
+    if (!session) return setState({ kind: "signed-out" });
+    try {
+      setState({ kind: "open", invitation: await getInvitation(id) });
+    } catch (error) {
+      if (!(session.bySso && error instanceof ApiProblem && error.status === 403)) throw error;
+      setState({ kind: "needs-password", reason: error.message });
+    }
   }
   useEffect(() => void load().catch(complain), []);
 
@@ -51,6 +59,14 @@ export function InvitationCard() {
           </a>
         </div>
       </div>
+    );
+  if (state.kind === "needs-password")
+    return (
+      <NeedsPassword reason={state.reason}>
+        <p>
+          If you have none, ask an owner or admin of your organization for a link that sets one.
+        </p>
+      </NeedsPassword>
     );
   if (state.kind === "bad")
     return (

@@ -3,7 +3,13 @@ import { type Role, setRole } from "./roles.ts";
 
 export type User = { id: string; name: string; email: string };
 export type Org = { id: string; name: string; slug: string };
-export type Session = { user: User; orgId: string | null; role: Role | null };
+export type Session = {
+  user: User;
+  orgId: string | null;
+  role: Role | null;
+  /** Came by single sign-on, so that no other organization can be entered or added. */
+  bySso: boolean;
+};
 
 /** Asks Better Auth: a GET without a body, else a POST. Throws `ApiProblem`. */
 export async function auth<T>(path: string, body?: unknown): Promise<T> {
@@ -50,7 +56,7 @@ async function readSession(): Promise<Session | null> {
   const early = document.documentElement.dataset["account"] === "in" ? readRole() : undefined;
   const reply = await auth<{
     user: User;
-    session: { activeOrganizationId?: string | null };
+    session: { activeOrganizationId?: string | null; ssoOrgId?: string | null };
   } | null>("/get-session");
   remember(reply !== null);
   document.documentElement.dataset["account"] = reply ? "in" : "out";
@@ -62,7 +68,7 @@ async function readSession(): Promise<Session | null> {
   }
   const role = orgId ? ((await early) ?? (await readRole())) : null;
   setRole(role);
-  return { user: reply.user, orgId, role };
+  return { user: reply.user, orgId, role, bySso: Boolean(reply.session.ssoOrgId) };
 }
 
 let session: Promise<Session | null> | undefined;

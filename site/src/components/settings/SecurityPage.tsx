@@ -1,7 +1,9 @@
 import { useEffect, useState } from "preact/hooks";
 
 import { type Account, readAccount } from "../../lib/account.ts";
+import { ApiProblem } from "../../lib/api.ts";
 import { Icon } from "../Icon.tsx";
+import { NeedsPassword } from "../NeedsPassword.tsx";
 import { Failed, Loading } from "../States.tsx";
 import { PasswordForm } from "./PasswordForm.tsx";
 import { SessionList } from "./SessionList.tsx";
@@ -16,6 +18,8 @@ export function SecurityPage() {
   };
   useEffect(load, []);
 
+  if (failure instanceof ApiProblem && failure.status === 403)
+    return <NeedsPassword reason={failure.message} />;
   if (failure) return <Failed error={failure} onRetry={load} />;
   if (!account) return <Loading rows={3} />;
   return (
