@@ -2,14 +2,17 @@ import { defineConfig } from "vitest/config";
 
 /** Run on one engine: they need no database, or much of one, or only what the others try on both. */
 const once = [
+  "auth",
   "env",
   "envelope",
   "excerpt",
   "fuzz",
   "limits",
+  "oauth",
   "refresh",
   "retries",
   "rotation",
+  "sso",
   "subject",
   "tenancy",
   "vault",

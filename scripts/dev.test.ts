@@ -13,7 +13,13 @@ import { call } from "./world.ts";
 const dataDir = mkdtempSync(join(tmpdir(), "ehrconnect-dev-"));
 const running = new Set<ChildProcess>();
 afterAll(() => {
-  for (const child of running) child.kill("SIGKILL");
+  // The whole group: a runtime outlives a `dev` that was killed.
+  for (const { pid } of running)
+    try {
+      if (pid) process.kill(-pid, "SIGKILL");
+    } catch {
+      // It has ended by itself.
+    }
   rmSync(dataDir, { recursive: true, force: true });
 });
 
@@ -21,6 +27,7 @@ afterAll(() => {
 async function dev(port: number) {
   const child = spawn(process.execPath, ["scripts/dev.ts"], {
     env: { ...process.env, PORT: String(port), DATA_DIR: dataDir, SKIP_BUILD: "1" },
+    detached: true,
   });
   running.add(child);
   let output = "";
