@@ -40,7 +40,6 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          isolate: false,
           include: ["{handlers,db,simulator,scripts,site}/**/*.test.ts", "*.test.ts"],
           exclude: ["site/e2e/**", "**/node_modules/**"],
           testTimeout: 60_000,
