@@ -22,7 +22,7 @@ type Report = {
  * What runs beside what: most tests wait more than they compute, and within a project one file runs
  * at a time, since the files of an engine share one deployment.
  */
-const lanes = [["api on pglite"], ["api on postgres"], ["browser"], ["unit"]];
+const lanes = [["api on pglite", "unit"], ["api on postgres"], ["browser", "refresh on pglite"]];
 
 /** Runs vitest and answers what it counted; nothing counted is a failure of the runner itself. */
 async function vitest(...args: string[]): Promise<Report> {
