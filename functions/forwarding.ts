@@ -23,8 +23,6 @@ import { wake } from "./destination-object.ts";
 import type { Env, EventMessage } from "./env.ts";
 import type { StoredPayload } from "./envelope.ts";
 
-const standing = ({ client }: Env, orgId: string) => new OrgDb(client, { orgId, actor: "clock" });
-
 /** The clock finds a destination that could not be woken; what it is to do is in the database. */
 export async function wakeAll(env: Env, orgId: string, destinationIds: readonly string[]) {
   await eachLimited(destinationIds, (destinationId) =>
@@ -41,7 +39,7 @@ export async function wakeAll(env: Env, orgId: string, destinationIds: readonly 
 }
 
 async function route(env: Env, orgId: string, ids: readonly string[]) {
-  const db = standing(env, orgId);
+  const db = new OrgDb(env.client, { orgId, actor: "clock" });
   const [woken] = await db.run(routeEvents(db, ids), purgeForwarded(db, ids));
   await wakeAll(
     env,
@@ -102,7 +100,7 @@ const doubtedAfterMs = 10 * 60_000;
  * confirmed it. While that does not answer, the clock asks again, less and less often.
  */
 async function confirmEvent(env: Env, { orgId, eventId }: EventMessage): Promise<void> {
-  const db = standing(env, orgId);
+  const db = new OrgDb(env.client, { orgId, actor: "clock" });
   const [[event]] = await db.run(getEvent(db, eventId));
   if (event?.status !== "received") return;
   const vendor = await loadVendor(event.vendorId);

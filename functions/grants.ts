@@ -172,8 +172,6 @@ function outcomeOf(error: unknown): TokenOutcome {
 
 const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
 
-const standing = ({ client }: Env, orgId: string) => new OrgDb(client, { orgId, actor: "clock" });
-
 export type Wanted = {
   /** The configuration that the caller goes by. */
   boundTo?: string | undefined;
@@ -197,7 +195,7 @@ export async function currentToken(
   wanted: Wanted,
   journal: Journal,
 ): Promise<TokenOutcome> {
-  const db = standing(env, place.orgId);
+  const db = new OrgDb(env.client, { orgId: place.orgId, actor: "clock" });
   await settlePending(db, journal);
   const giveUpAt = Date.now() + (leaseSeconds + 5) * 1000;
   for (;;) {
@@ -393,7 +391,7 @@ export type Revocation = "revoked" | "unsupported" | "failed" | "nothing";
 
 /** Revokes the grant's tokens at the vendor, and says what came of it; the row is left as it is. */
 export async function revokeAt(env: Env, place: Place): Promise<Revocation> {
-  const db = standing(env, place.orgId);
+  const db = new OrgDb(env.client, { orgId: place.orgId, actor: "clock" });
   const [[grant], [row]] = await db.run(
     getGrant(db, place.integrationId),
     getIntegration(db, place.integrationId),

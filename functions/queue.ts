@@ -7,9 +7,6 @@ import { wake } from "./destination-object.ts";
 import type { CheckMessage, DeliveryMessage, Env, EventMessage } from "./env.ts";
 import { processEvents } from "./forwarding.ts";
 
-const standing = ({ client }: Env, orgId: string, actor: string) =>
-  new OrgDb(client, { orgId, actor });
-
 /** A queue that is not ours is a deployment mistake: it throws, so that the messages stay. */
 export async function handleQueue(batch: MessageBatch, env: Env): Promise<void> {
   const name = batch.queue.replace(/^.*-(?=events$|checks$|deliveries$)/, "");
@@ -43,7 +40,7 @@ async function eachMessage<T>(batch: MessageBatch<T>, work: (body: T) => Promise
 
 async function runChecks(env: Env, { checks }: CheckMessage): Promise<void> {
   await eachLimited(checks, async ({ orgId, integrationId }) => {
-    const db = standing(env, orgId, "clock");
+    const db = new OrgDb(env.client, { orgId, actor: "clock" });
     const [[row]] = await db.run(getIntegration(db, integrationId));
     if (row?.enabled) await check(env, db, row, false);
   });
