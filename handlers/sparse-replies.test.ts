@@ -216,7 +216,43 @@ const cases: Sparse[] = [
     vendor: "vonage",
     operation: "getCall",
     replies: [{ uuid: "c1", status: "busy", duration: "", start_time: null, end_time: null }],
-    result: { id: "c1", status: "busy" },
+    result: { id: "63f61863-4a51-4f6b-86e1-46edebcf9356", status: "busy" },
+  },
+  {
+    vendor: "vonage",
+    operation: "getCall",
+    replies: [{ network: "65512" }],
+    result: { id: "63f61863-4a51-4f6b-86e1-46edebcf9356", status: "unknown" },
+  },
+  {
+    vendor: "vonage",
+    operation: "makeCall",
+    replies: [{ uuid: "c1", direction: "outbound" }],
+    result: { id: "c1", status: "unknown" },
+  },
+  {
+    vendor: "vonage",
+    operation: "getSMS",
+    replies: [{ records: [{ message_id: "m1" }] }],
+    result: { id: "aaaaaaaa-bbbb-4ccc-8ddd-0123456789ab", status: "unknown" },
+  },
+  {
+    vendor: "vonage",
+    operation: "lookupNumber",
+    replies: [{ request_id: null, insights: { format: null, current_carrier: null } }],
+    result: { number: "+14040000000" },
+  },
+  {
+    vendor: "vonage",
+    operation: "listNumbers",
+    replies: [{ count: 2, numbers: [{ country: "GB" }, { msisdn: "447007000000" }] }],
+    result: { numbers: [{ number: "+447007000000", features: [] }] },
+  },
+  {
+    vendor: "vonage",
+    operation: "getVideoRecording",
+    replies: [{ id: "a1", status: null, createdAt: null }],
+    result: { id: "a1", status: "unknown" },
   },
   {
     vendor: "vonage",
@@ -253,6 +289,17 @@ test.each(cases)(
     expect(requests).toHaveLength(replies.length);
   },
 );
+
+test("an application of Vonage's without a name is called by its id", async () => {
+  const vendor: AnyVendor = await registry.vonage();
+  const values = exampleValues(vendor);
+  const { wire } = scripted(Response.json({ capabilities: null }));
+  const options = { vendorId: "vonage", vendor, values, wire, environment: "production" as const };
+  await expect(vendor.test(connectApi(options), values, "production")).resolves.toEqual({
+    account: values["applicationId"],
+    checked: ["key and secret accepted", "application found"],
+  });
+});
 
 test("a health check of Optum's that names its version alone is an answer", async () => {
   const vendor: AnyVendor = await registry.optum();

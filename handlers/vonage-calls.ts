@@ -19,9 +19,9 @@ function talk(text: string, language: string | undefined) {
   return parts.map((part) => ({ action: "talk", text: part, ...(language && { language }) }));
 }
 
+const Begun = z.object({ uuid: z.string(), status: z.string().default("unknown") });
 const Call = z.object({
-  uuid: z.string(),
-  status: z.string(),
+  status: z.string().default("unknown"),
   duration: z.union([z.string(), z.number()]).nullish(),
   start_time: z.string().nullish(),
   end_time: z.string().nullish(),
@@ -73,7 +73,7 @@ export const vonageCalls = {
       const caller = from ?? values.fromNumber;
       if (!caller || !/^\+?\d+$/.test(caller))
         throw notConfigured("Give `from`, or set a from number in the integration's configuration");
-      const { uuid, status } = await api.post("/v1/calls", Call, {
+      const { uuid, status } = await api.post("/v1/calls", Begun, {
         json: {
           to: [{ type: "phone", number: digits(to) }],
           from: { type: "phone", number: digits(caller) },
@@ -118,9 +118,9 @@ export const vonageCalls = {
       },
     },
     async run(api, { id }) {
-      const { uuid, status, ...found } = await api.get("/v1/calls/{id}", Call, { path: { id } });
+      const { status, ...found } = await api.get("/v1/calls/{id}", Call, { path: { id } });
       return {
-        id: uuid,
+        id,
         status,
         seconds: /^\d+$/.test(String(found.duration)) ? Number(found.duration) : undefined,
         startedAt: found.start_time ?? undefined,

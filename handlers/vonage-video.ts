@@ -11,9 +11,9 @@ const ArchiveId = z.uuid();
 const Archive = z.object({
   id: z.string(),
   sessionId: z.string().nullish(),
-  status: z.string(),
+  status: z.string().nullish(),
   name: z.string().nullish(),
-  createdAt: z.number(),
+  createdAt: z.number().nullish(),
   duration: z.number().nullish(),
   size: z.number().nullish(),
   url: z.string().nullish(),
@@ -24,7 +24,7 @@ const Recording = z.object({
   status: z.string(),
   room: z.string().optional(),
   name: z.string().optional(),
-  startedAt: z.string(),
+  startedAt: z.string().optional(),
   seconds: z.number().optional(),
   bytes: z.number().optional(),
   /** Where it can be downloaded for ten minutes; not where the application uploads it elsewhere. */
@@ -33,10 +33,10 @@ const Recording = z.object({
 });
 const recording = (archive: z.output<typeof Archive>): z.input<typeof Recording> => ({
   id: archive.id,
-  status: archive.status,
+  status: archive.status ?? "unknown",
   room: archive.sessionId ?? undefined,
   name: archive.name || undefined,
-  startedAt: new Date(archive.createdAt).toISOString(),
+  startedAt: archive.createdAt ? new Date(archive.createdAt).toISOString() : undefined,
   seconds: archive.duration ?? undefined,
   bytes: archive.size ?? undefined,
   url: archive.url || undefined,

@@ -132,7 +132,7 @@ function readFailure({ status, body }: FailedReply): Failure | undefined {
 }
 
 const MessageRecord = z.object({
-  status: z.string(),
+  status: z.string().nullish(),
   to: z.string().nullish(),
   from: z.string().nullish(),
   error_code: z.union([z.string(), z.number()]).nullish(),
@@ -165,8 +165,8 @@ export const vendor = defineVendor({
   failure: readFailure,
   async test(api, values) {
     const reply = z.object({
-      name: z.string(),
-      capabilities: z.record(z.string(), z.unknown()).optional(),
+      name: z.string().nullish(),
+      capabilities: z.record(z.string(), z.unknown()).nullish(),
       keys: z.object({ public_key: z.string().nullish() }).nullish(),
     });
     const found = await api.get("/v2/applications/{applicationId}", reply, { as: "account" });
@@ -178,7 +178,7 @@ export const vendor = defineVendor({
       );
     const capabilities = Object.keys(found.capabilities ?? {});
     return {
-      account: `${found.name} (${values.applicationId})`,
+      account: found.name ? `${found.name} (${values.applicationId})` : values.applicationId,
       checked: [
         "key and secret accepted",
         "application found",
@@ -285,7 +285,7 @@ export const vendor = defineVendor({
           throw new VendorFailure("not_found", "Vonage's reports hold no such message yet");
         return {
           id,
-          status: found.status,
+          status: found.status ?? "unknown",
           to: found.to ? plus(found.to) : undefined,
           from: found.from ? plus(found.from) : undefined,
           error: Number(found.error_code ?? 0) === 0 ? undefined : String(found.error_code),
@@ -403,11 +403,11 @@ export const vendor = defineVendor({
           network_type: z.string().nullish(),
         });
         const reply = z.object({
-          insights: z.object({ format: Format.optional(), current_carrier: Carrier.optional() }),
+          insights: z.object({ format: Format.nullish(), current_carrier: Carrier.nullish() }),
         });
         const address = "https://api-eu.vonage.com/identity-insights/v1/requests";
         const { insights } = await api.post(address, reply, {
-          json: { phone_number: number, insights: { format: {}, current_carrier: {} } },
+          json: { phone_number: digits(number), insights: { format: {}, current_carrier: {} } },
         });
         const { format, current_carrier: carrier } = insights;
         return {
@@ -434,7 +434,7 @@ export const vendor = defineVendor({
         numbers: z.array(
           z.object({
             number: z.string(),
-            country: z.string(),
+            country: z.string().optional(),
             type: z.string().optional(),
             features: z.array(z.string()),
           }),
@@ -472,8 +472,8 @@ export const vendor = defineVendor({
       },
       async run(api, { limit, cursor }) {
         const Number = z.object({
-          msisdn: z.string(),
-          country: z.string(),
+          msisdn: z.string().optional(),
+          country: z.string().optional(),
           type: z.string().optional(),
           features: z.array(z.string()).default([]),
         });
@@ -488,7 +488,9 @@ export const vendor = defineVendor({
           query: { size: limit, index },
         });
         return {
-          numbers: numbers.map(({ msisdn, ...rest }) => ({ number: plus(msisdn), ...rest })),
+          numbers: numbers.flatMap(({ msisdn, ...rest }) =>
+            msisdn ? [{ number: plus(msisdn), ...rest }] : [],
+          ),
           ...(index * limit < count && { next: String(index + 1) }),
         };
       },

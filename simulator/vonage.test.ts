@@ -411,6 +411,14 @@ describe("the handler", () => {
     await expect(check(vonageCode)).rejects.toMatchObject({ failure: "not_found" });
   });
 
+  test("looks a number up without its plus, as Vonage's models write it", async () => {
+    await run("lookupNumber", { number: to });
+    const [recorded] = simulator.requests("vonage");
+    expect(JSON.parse(Buffer.from(recorded?.body ?? "").toString())).toMatchObject({
+      phone_number: "14155550101",
+    });
+  });
+
   test("says a long text in parts that Vonage takes, whole", async () => {
     const say = "Please bring your insurance card. ".repeat(80).trim();
     await run("makeCall", { to, say });
