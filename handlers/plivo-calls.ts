@@ -29,7 +29,7 @@ export function iso(written: string | null | undefined) {
   return day && time && zone ? new Date(`${day}T${time}${zone}`).toISOString() : undefined;
 }
 
-/** A call that ended; one that has not is only found with `status=live`. */
+/** A call that ended; one that has not is only found with `status=live` or, before that, `queued`. */
 const EndedCall = z.object({
   call_uuid: z.string(),
   call_state: z.string().nullish(),
@@ -39,6 +39,11 @@ const EndedCall = z.object({
   hangup_cause_name: z.string().nullish(),
 });
 const LiveCall = z.object({ call_uuid: z.string(), call_status: z.string() });
+
+function unlessNotFound(error: unknown): undefined {
+  if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
+  throw error;
+}
 
 const root = "/v1/Account/MAXXXXXXXXXXXXXXXXXX";
 const callId = "9834029e-58b6-11e1-b8b7-a5bd0e4e126f";
@@ -131,17 +136,13 @@ export const plivoCalls = {
       result: { id: callId, status: "in-progress" },
     },
     async run(api, { id }) {
-      const ended = await api
-        .get(`${account}/Call/{id}/`, EndedCall, { path: { id } })
-        .catch((error: unknown) => {
-          if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
-          throw error;
-        });
+      const address = `${account}/Call/{id}/`;
+      const path = { id };
+      const ended = await api.get(address, EndedCall, { path }).catch(unlessNotFound);
       if (!ended) {
-        const query = { status: "live" };
-        const call = { path: { id }, query };
-        const { call_status } = await api.get(`${account}/Call/{id}/`, LiveCall, call);
-        return { id, status: call_status };
+        const open = (status: string) => api.get(address, LiveCall, { path, query: { status } });
+        const found = (await open("live").catch(unlessNotFound)) ?? (await open("queued"));
+        return { id, status: found.call_status };
       }
       return {
         id,

@@ -12,9 +12,10 @@ const signedIn: Tokens = {
   drop: async () => undefined,
 };
 
-/** What the vendor's own schema of a reply allows, though its examples show more. */
+/** What the vendor's own schema of a reply allows, though its examples show more; a `Response` as it is. */
 type Sparse = { vendor: VendorId; operation: string; replies: unknown[]; result: unknown };
 
+const notFound = () => Response.json({ error: "not found" }, { status: 404 });
 const fifty = Array.from({ length: 50 }, (_, i) => `+91804711${2200 + i}`);
 
 const cases: Sparse[] = [
@@ -255,6 +256,12 @@ const cases: Sparse[] = [
     result: { id: "a1", status: "unknown" },
   },
   {
+    vendor: "plivo",
+    operation: "getCall",
+    replies: [notFound(), notFound(), { call_uuid: "c1", call_status: "queued" }],
+    result: { id: "9834029e-58b6-11e1-b8b7-a5bd0e4e126f", status: "queued" },
+  },
+  {
     vendor: "vonage",
     operation: "getSMS",
     replies: [{ records: [{ status: "rejected", error_code: 1170, to: null, from: null }] }],
@@ -279,7 +286,13 @@ test.each(cases)(
   async ({ vendor: vendorId, operation, replies, result }) => {
     const vendor = await registry[vendorId]();
     const { wire, requests } = scripted(
-      ...replies.map((reply) => (reply === undefined ? new Response() : Response.json(reply))),
+      ...replies.map((reply) =>
+        reply instanceof Response
+          ? reply
+          : reply === undefined
+            ? new Response()
+            : Response.json(reply),
+      ),
     );
     const { params } = vendor.operations[operation]?.example ?? {};
     const { credentials } = await loadSimulation(vendorId);

@@ -214,6 +214,7 @@ export const simulation = defineSimulation(() => {
       const ids = { call_uuid, request_uuid: call_uuid };
       return reply(200, { ...ids, call_status: "in-progress", direction: "outbound", from, to });
     }
+    if (c.req.query("status") === "queued") return refuse(404, "not found");
     const { from, to } = call(call_uuid, true);
     return reply(200, {
       call_uuid,
