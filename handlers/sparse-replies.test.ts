@@ -175,6 +175,17 @@ const cases: Sparse[] = [
   },
   {
     vendor: "vonage",
+    operation: "checkVerification",
+    replies: [
+      Response.json(
+        { type: "https://developer.nexmo.com/api-errors#bad-request", title: "Invalid Code" },
+        { status: 400 },
+      ),
+    ],
+    result: { approved: false, status: "pending" },
+  },
+  {
+    vendor: "vonage",
     operation: "getVideoRecording",
     replies: [{ id: "a1", status: "paused", createdAt: 1_795_435_200_000, size: null, url: null }],
     result: { id: "a1", status: "paused", startedAt: "2026-11-23T12:00:00.000Z" },
@@ -303,16 +314,28 @@ test.each(cases)(
   },
 );
 
-test("an application of Vonage's without a name is called by its id", async () => {
-  const vendor: AnyVendor = await registry.vonage();
-  const values = exampleValues(vendor);
-  const { wire } = scripted(Response.json({ capabilities: null }));
-  const options = { vendorId: "vonage", vendor, values, wire, environment: "production" as const };
-  await expect(vendor.test(connectApi(options), values, "production")).resolves.toEqual({
-    account: values["applicationId"],
-    checked: ["key and secret accepted", "application found"],
-  });
-});
+const truncated =
+  "-----BEGIN PUBLIC KEY-----\nMIIBIjANBgkqhkiG9w0BAQEFAAOCA\n-----END PUBLIC KEY-----\n";
+test.each([[{ capabilities: null }], [{ keys: null }], [{ keys: { public_key: truncated } }]])(
+  "an application of Vonage's that tells no more than %j passes its test",
+  async (reply) => {
+    const vendor: AnyVendor = await registry.vonage();
+    const { credentials } = await loadSimulation("vonage");
+    const values = { ...exampleValues(vendor), ...credentials };
+    const { wire } = scripted(Response.json(reply));
+    const options = {
+      vendorId: "vonage",
+      vendor,
+      values,
+      wire,
+      environment: "production" as const,
+    };
+    await expect(vendor.test(connectApi(options), values, "production")).resolves.toEqual({
+      account: values["applicationId"],
+      checked: ["key and secret accepted", "application found"],
+    });
+  },
+);
 
 test("a health check of Optum's that names its version alone is an answer", async () => {
   const vendor: AnyVendor = await registry.optum();

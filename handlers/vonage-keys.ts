@@ -50,11 +50,11 @@ export const vonageAuth = (keys: VonageKeys): Auth => ({
   },
 });
 
-/** Whether the private key is that of the public key; false also where the latter is unreadable. */
-export async function isPairOf(publicPem: string, { privateKey }: VonageKeys): Promise<boolean> {
+/** Whether the private key is that of the public key; undefined where the latter is unreadable. */
+export async function isPairOf(publicPem: string, { privateKey }: VonageKeys) {
   const own = await exportJWK(await readKey(privateKey));
   const kept = await importSPKI(publicPem, "RS256", { extractable: true })
     .then(exportJWK)
     .catch(() => undefined);
-  return kept !== undefined && own.n === kept.n && own.e === kept.e;
+  return kept && own.n === kept.n && own.e === kept.e;
 }

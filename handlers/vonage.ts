@@ -116,8 +116,11 @@ const account = "https://rest.nexmo.com";
 
 /** The end of `type`, developer.vonage.com/en/api-errors#…: Messages has numbers, the others words. */
 function readFailure({ status, body }: FailedReply): Failure | undefined {
-  const problem = z.object({ type: z.string() }).safeParse(body);
-  const code = /#([\w-]+)$/.exec(problem.data?.type ?? "")?.[1];
+  const Spoken = z.object({ type: z.string().optional(), title: z.string().optional() });
+  const { type = "", title } = Spoken.safeParse(body).data ?? {};
+  // A wrong one-time code is sometimes a mere #bad-request, and only the title tells.
+  const wrongCode = status === 400 && title === "Invalid Code";
+  const code = wrongCode ? "invalid-code" : /#([\w-]+)$/.exec(type)?.[1];
   if (code === "1000") return { code, cause: "rate_limited" };
   if (code === "1120")
     return { code, message: "The sender is not a number or name that Vonage can use" };
@@ -171,7 +174,8 @@ export const vendor = defineVendor({
     });
     const found = await api.get("/v2/applications/{applicationId}", reply, { as: "account" });
     const kept = found.keys?.public_key;
-    if (kept && !(await isPairOf(kept, values)))
+    const isPair = kept ? await isPairOf(kept, values) : undefined;
+    if (isPair === false)
       throw new VendorFailure(
         "credentials_rejected",
         "The private key is not the one of the application: generate it anew and press Save changes",
@@ -182,7 +186,7 @@ export const vendor = defineVendor({
       checked: [
         "key and secret accepted",
         "application found",
-        ...(kept ? ["private key belongs to the application"] : []),
+        ...(isPair ? ["private key belongs to the application"] : []),
         ...(capabilities.length ? [`enabled for ${capabilities.join(", ")}`] : []),
       ],
     };
