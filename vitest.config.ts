@@ -12,6 +12,7 @@ const once = [
   "retries",
   "rotation",
   "sso",
+  "streaming",
   "subject",
   "tenancy",
   "vault",

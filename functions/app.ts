@@ -39,6 +39,12 @@ root.notFound((c) => {
 });
 
 root.use("*", requestId());
+/** What was begun is finished and put on record though whoever asked has left: workerd drops it else. */
+root.use("*", async function finish(c, next) {
+  const done = next();
+  c.executionCtx.waitUntil(done);
+  await done;
+});
 root.use("*", async function configure(c, next) {
   c.env = envOf(c.env);
   const started = Date.now();

@@ -27,7 +27,7 @@ export function connection(
   target: Target,
   vendor: AnyVendor,
   values: FieldValues,
-  more: { traceparent?: string | undefined; signal?: AbortSignal } = {},
+  more: Pick<ConnectOptions, "traceparent" | "signal" | "ended"> = {},
 ): ConnectOptions {
   const grantOf = target.id ?? target.grantOf;
   return {

@@ -91,14 +91,20 @@ export function outcomeOfCall(
   return limited.has(cause) ? { result: "limited", cause, message } : undefined;
 }
 
+type Done = {
+  operation: string;
+  latencyMs: number;
+  failure?: VendorFailure | undefined;
+  callerLeft?: boolean;
+  /** The stream has begun: how it ends is what counts. */
+  goesOn?: boolean;
+};
+
 /** One transaction: the audit row, and the call as evidence of the integration's health. */
 async function logCall(
   db: OrgDb,
   row: Integration,
-  operation: string,
-  latencyMs: number,
-  failure: VendorFailure | undefined,
-  callerLeft = false,
+  { operation, latencyMs, failure, callerLeft = false, goesOn = false }: Done,
 ) {
   const logged = logActivity(db, {
     integrationId: row.id,
@@ -112,25 +118,39 @@ async function logCall(
     },
     errorMessage: failure?.message ?? null,
   });
-  const outcome = outcomeOfCall(failure, callerLeft);
-  // Good calls are not counted while nothing is wrong, so that they do not wait for one row.
-  const isNews = outcome?.result !== "ok" || row.healthStatus === "error" || row.recentCalls !== 0;
-  if (!outcome || !isNews) {
-    await db.run(logged);
-    return;
-  }
-  const [, [after]] = await db.run(logged, recordCall(db, row.id, outcome));
-  if (after && after.healthStatus !== row.healthStatus)
-    await db.run(
-      logActivity(db, {
-        integrationId: row.id,
-        vendorId: row.vendorId,
-        activityType: "health_changed",
-        status: after.healthStatus === "active" ? "success" : "failure",
-        details: { from: row.healthStatus, to: after.healthStatus, by: "calls" },
-        errorMessage: after.lastError,
-      }),
-    );
+  const outcome = goesOn ? undefined : outcomeOfCall(failure, callerLeft);
+  await (outcome && isNews(row, outcome) ? count(db, row, outcome, logged) : db.run(logged));
+}
+
+/** Good calls are not counted while nothing is wrong, so that they do not wait for one row. */
+const isNews = (row: Integration, outcome: CallOutcome) =>
+  outcome.result !== "ok" || row.healthStatus === "error" || row.recentCalls !== 0;
+
+async function count(
+  db: OrgDb,
+  row: Integration,
+  outcome: CallOutcome,
+  ...before: ReturnType<typeof logActivity>[]
+) {
+  const [[after]] = await db.run(recordCall(db, row.id, outcome), ...before);
+  if (!after || after.healthStatus === row.healthStatus) return;
+  await db.run(
+    logActivity(db, {
+      integrationId: row.id,
+      vendorId: row.vendorId,
+      activityType: "health_changed",
+      status: after.healthStatus === "active" ? "success" : "failure",
+      details: { from: row.healthStatus, to: after.healthStatus, by: "calls" },
+      errorMessage: after.lastError,
+    }),
+  );
+}
+
+/** A stream that has begun is on record as a call; how it ended is told when it has. */
+async function logEnd(db: OrgDb, row: Integration, done: Done) {
+  const good: CallOutcome = { result: "ok" };
+  if (done.failure) await logCall(db, row, done);
+  else if (isNews(row, good)) await count(db, row, good);
 }
 
 export type Carried = { result: unknown; latencyMs: number };
@@ -145,12 +165,23 @@ export async function carryOut(
   headers: z.output<typeof CallHeaders>,
 ): Promise<Carried> {
   const values = await openIntegration(c.env, row);
+  const { db } = c.var;
   const { signal } = c.req.raw;
   const started = Date.now();
+  const done = (failure?: VendorFailure): Done => ({
+    operation,
+    latencyMs: Date.now() - started,
+    failure,
+    callerLeft: signal.aborted,
+  });
+  const ended = (failure: VendorFailure | undefined) => {
+    if (!signal.aborted) c.executionCtx.waitUntil(logEnd(db, row, done(failure)));
+  };
+  const more = { traceparent: headers.traceparent, signal, ended };
   let result: unknown;
   try {
     result = await runOperation({
-      ...connection(c.env, row, vendor, values, { traceparent: headers.traceparent, signal }),
+      ...connection(c.env, row, vendor, values, more),
       operation,
       params,
       idempotencyKey: headers["idempotency-key"],
@@ -158,18 +189,16 @@ export async function carryOut(
   } catch (error) {
     if (!(error instanceof Problem)) throw afterCall(error);
     if (!(error instanceof VendorFailure)) throw error;
-    const latencyMs = Date.now() - started;
-    await logCall(c.var.db, row, operation, latencyMs, error, signal.aborted).catch(
-      (unlogged: unknown) => {
-        throw error.mayHaveHappened ? afterCall(unlogged) : unlogged;
-      },
-    );
+    await logCall(db, row, done(error)).catch((unlogged: unknown) => {
+      throw error.mayHaveHappened ? afterCall(unlogged) : unlogged;
+    });
     throw error;
   }
-  const latencyMs = Date.now() - started;
-  await logCall(c.var.db, row, operation, latencyMs, undefined).catch((unlogged: unknown) => {
+  const good = { ...done(), callerLeft: false, goesOn: result instanceof Response };
+  await logCall(db, row, good).catch((unlogged: unknown) => {
     throw afterCall(unlogged);
   });
+  const { latencyMs } = good;
   return { result, latencyMs };
 }
 

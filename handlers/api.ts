@@ -11,6 +11,7 @@ import {
   guardedFetch,
   guardUrl,
   isJson,
+  type Limits,
   type Resolve,
   type Wire,
 } from "./outbound.ts";
@@ -188,8 +189,11 @@ export type ConnectOptions = {
   random?: (() => number) | undefined;
   sleep?: ((ms: number) => Promise<void>) | undefined;
   traceparent?: string | undefined;
+  /** Ends calls early. A write of `runOperation` is finished all the same, unless it streams. */
   signal?: AbortSignal | undefined;
   log?: ((entry: LogEntry) => void) | undefined;
+  /** Told how the stream of a streaming operation ended; see `Limits`. */
+  ended?: Limits["ended"];
   timeoutMs?: number | undefined;
 };
 
@@ -362,6 +366,7 @@ function open(options: ConnectOptions, manner: Manner) {
         resolve: place().anyHost || call.redirectsAway ? options.resolve : undefined,
         redirectsAway: call.redirectsAway,
         streaming: manner.streaming,
+        ended: options.ended,
         maxBytes: call.maxBytes,
         signal,
         ...limits,
@@ -529,15 +534,20 @@ export async function runOperation(run: OperationRun): Promise<unknown> {
       })),
     });
   const safe = operation.effect === "read";
-  const { api, hasWritten } = open(options, {
-    operation: id,
-    safe,
-    repeatable: operation.idempotent === true,
-    streaming: operation.streams === true,
-    ...(operation.idempotencyHeader && {
-      idempotency: { header: operation.idempotencyHeader, key: idempotencyKey },
-    }),
-  });
+  const streaming = operation.streams === true;
+  const signal = safe || streaming ? options.signal : undefined;
+  const { api, hasWritten } = open(
+    { ...options, signal },
+    {
+      operation: id,
+      safe,
+      repeatable: operation.idempotent === true,
+      streaming,
+      ...(operation.idempotencyHeader && {
+        idempotency: { header: operation.idempotencyHeader, key: idempotencyKey },
+      }),
+    },
+  );
   try {
     const answer = await operation.run(api, parsed.data, options.values);
     if (answer instanceof Response) return answer;

@@ -27,6 +27,8 @@ export type Limits = {
   /** No size cap and no total timeout for a body that is not JSON; `idleMs` limits the wait for each chunk. */
   streaming?: boolean | undefined;
   idleMs?: number | undefined;
+  /** Told how a streamed body ended: well, or why not. Not told where its reader left. */
+  ended?: ((failure: VendorFailure | undefined) => void) | undefined;
   /** A read may be redirected to any public host; of our headers only `accept` goes there. */
   redirectsAway?: boolean | undefined;
   signal?: AbortSignal | undefined;
@@ -150,10 +152,16 @@ type Watch = ReturnType<typeof stopwatch>;
 function guardBody(
   body: ReadableStream<Uint8Array>,
   watch: Watch,
-  { safe, maxBytes, idleMs }: { safe: boolean; maxBytes: number; idleMs?: number },
+  {
+    safe,
+    maxBytes,
+    idleMs,
+    ended,
+  }: { safe: boolean; maxBytes: number } & Pick<Limits, "idleMs" | "ended">,
 ) {
   const reader = body.getReader();
   let received = 0;
+  let left = false;
   const fail = (message: string) =>
     new VendorFailure("unexpected_reply", message, { mayHaveHappened: !safe });
   return new ReadableStream<Uint8Array>(
@@ -165,21 +173,25 @@ function guardBody(
           if (done) {
             watch.finish();
             controller.close();
+            ended?.(undefined);
             return;
           }
           received += value.byteLength;
           if (received > maxBytes) throw fail("The vendor's reply is too large");
           controller.enqueue(value);
         } catch (error) {
+          if (left) return;
           watch.finish();
-          controller.error(
-            error instanceof VendorFailure ? error : fail("The vendor's reply ended early"),
-          );
+          const failure =
+            error instanceof VendorFailure ? error : fail("The vendor's reply ended early");
+          controller.error(failure);
           watch.abort();
           reader.cancel().catch(() => undefined);
+          ended?.(failure);
         }
       },
       async cancel(reason) {
+        left = true;
         watch.finish();
         await reader.cancel(reason).catch(() => undefined);
         watch.abort();
@@ -261,7 +273,9 @@ export async function guardedFetch(outgoing: Outgoing, limits: Limits): Promise<
       received.delete("content-encoding");
       received.delete("content-length");
       const rules =
-        streaming && !isJson(received) ? { safe, maxBytes: Infinity, idleMs } : { safe, maxBytes };
+        streaming && !isJson(received)
+          ? { safe, maxBytes: Infinity, idleMs, ended: limits.ended }
+          : { safe, maxBytes };
       return new Response(response.body && guardBody(response.body, watch, rules), {
         status: response.status,
         headers: received,

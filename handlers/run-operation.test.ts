@@ -84,6 +84,62 @@ describe("send", () => {
     await reader?.cancel();
     expect(left).toBe(true);
   });
+
+  test.each([
+    ["ends", "a stream that ends", [undefined]],
+    ["breaks", "one that breaks off", ["unexpected_reply"]],
+    ["is left", "one whose reader leaves", []],
+  ])("when the stream %s, how is told once: %s", async (end, _what, expected) => {
+    let said = 0;
+    const body = new ReadableStream({
+      pull(controller) {
+        if (said++ === 0) controller.enqueue(new TextEncoder().encode("a"));
+        else if (end === "ends") controller.close();
+        else if (end === "breaks") controller.error(new TypeError("reset"));
+      },
+    });
+    const operations = {
+      chat: { ...noop, streams: true, run: (api) => api.send("POST", "/chat", { json: {} }) },
+    } satisfies Record<string, Operation>;
+    const vendor = vendorOf({ operations });
+    const { options } = connect(scripted(() => new Response(body)).wire, { vendor });
+    const told: unknown[] = [];
+    const answer = await runOperation({
+      ...options,
+      ended: (failure) => told.push(failure?.failure),
+      operation: "chat",
+      params: {},
+    });
+    if (!(answer instanceof Response)) throw new Error("not a stream");
+    const reader = answer.body?.getReader();
+    await reader?.read();
+    const after = reader?.read().catch(() => undefined);
+    if (end === "is left") await reader?.cancel();
+    await after;
+    expect(told).toEqual(expected);
+  });
+
+  test.each([
+    ["a read ends when the caller leaves", "read", "timeout"],
+    ["a write is finished though the caller leaves", "write", undefined],
+  ] as const)("%s", async (_what, effect, expected) => {
+    const caller = new AbortController();
+    const wire: Wire = async () => {
+      caller.abort();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      return json({ id: "1" });
+    };
+    const operations = {
+      run: { ...noop, effect, run: (api) => api.post("/x", z.unknown()) },
+    } satisfies Record<string, Operation>;
+    const { options } = connect(wire, { vendor: vendorOf({ operations }) });
+    const run = { ...options, signal: caller.signal, operation: "run", params: {} };
+    const failure = await runOperation(run).then(
+      () => undefined,
+      (error: { failure?: string }) => error.failure,
+    );
+    expect(failure).toBe(expected);
+  });
 });
 
 describe("runOperation", () => {
