@@ -87,6 +87,11 @@ const botScopes = [
   "users:read.email",
 ];
 
+const posting: [VendorCause, string] = [
+  "forbidden",
+  "The workspace does not let the app post there",
+];
+
 /** Slack says no with 200 and one of these: docs.slack.dev, each method's errors. */
 const failures: Record<string, [VendorCause, string?]> = {
   invalid_auth: ["credentials_rejected"],
@@ -106,7 +111,17 @@ const failures: Record<string, [VendorCause, string?]> = {
   ekm_access_denied: ["forbidden"],
   org_login_required: ["forbidden"],
   not_in_channel: ["forbidden", "The Slack app is not in that channel: invite it with /invite"],
-  restricted_action: ["forbidden", "The workspace does not let the app post there"],
+  restricted_action: posting,
+  restricted_action_read_only_channel: posting,
+  restricted_action_thread_only_channel: posting,
+  restricted_action_non_threadable_channel: posting,
+  no_permission: ["forbidden"],
+  enterprise_is_restricted: ["forbidden"],
+  user_not_visible: ["forbidden"],
+  cant_update_message: ["forbidden", "The Slack app may change only what it posted itself"],
+  cant_delete_message: ["forbidden", "The Slack app may delete only what it posted itself"],
+  edit_window_closed: ["forbidden", "The workspace does not let messages be changed so late"],
+  compliance_exports_prevent_deletion: ["forbidden"],
   channel_not_found: ["not_found", "The Slack app cannot see that channel"],
   users_not_found: ["not_found"],
   user_not_found: ["not_found"],
@@ -223,7 +238,7 @@ export const vendor = defineVendor({
     return { cause, code, ...(message && { message }) };
   },
   async test(api) {
-    const answer = await api.send("POST", "/api/auth.test", { form: {} });
+    const answer = await api.send("GET", "/api/auth.test");
     const Identity = z.object({
       ok: z.literal(true),
       team: z.string().nullish(),

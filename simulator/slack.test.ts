@@ -174,14 +174,15 @@ const reads = {
   but: "the SDK posts every call, while Slack takes its reading methods by GET too",
   ours: (sdks: readonly Meaning[]) =>
     sdks.map(({ type, body, ...rest }) => {
-      expect([rest.method, type]).toEqual(["POST", "application/x-www-form-urlencoded"]);
-      return { ...rest, method: "GET", query: body as string[] };
+      expect(rest.method).toBe("POST");
+      expect(type).toBe(body && "application/x-www-form-urlencoded");
+      return { ...rest, method: "GET", query: (body ?? []) as string[] };
     }),
 };
 
 testParity(connectVendor(wire, "slack", vendor), {
   rows: [
-    ["test", {}, () => sdk.auth.test()],
+    ["test", {}, () => sdk.auth.test(), reads],
     [
       "postMessage",
       { text: "Room 3 is ready." },
