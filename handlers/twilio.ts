@@ -99,6 +99,8 @@ const failures: Record<string, [VendorCause, string?]> = {
   "20429": ["rate_limited"],
   "21211": ["invalid_request", "Twilio cannot send to this number"],
   "21212": ["invalid_request", "The sender is not a number that Twilio can use"],
+  "21215": ["forbidden", "This country is not allowed in Twilio's Voice Geographic permissions"],
+  "21219": ["forbidden", "A trial account can only reach numbers that it has verified"],
   "21408": ["forbidden", "This country is not allowed in Twilio's Messaging Geo permissions"],
   "21606": ["invalid_request", "The sender does not belong to this account or cannot send texts"],
   "21608": ["forbidden", "A trial account can only send to numbers that it has verified"],
@@ -405,7 +407,7 @@ export const vendor = defineVendor({
           query: {
             To: to,
             From: from,
-            "DateSent>": sentOnOrAfter,
+            "DateSent>": sentOnOrAfter && `${sentOnOrAfter}T00:00:00Z`,
             PageSize: limit,
             Page: page,
             PageToken: token,
