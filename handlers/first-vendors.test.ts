@@ -207,6 +207,13 @@ describe("stripe", () => {
     ).rejects.toMatchObject({ failure: "forbidden" });
   });
 
+  test.each(["", "a[b]", "a]"])("refuses %j as a key of metadata", async (key) => {
+    const it = await integration("stripe");
+    await expect(it.run("createCustomer", { metadata: { [key]: "203713" } })).rejects.toMatchObject(
+      { errors: [{ path: expect.stringMatching(/^params\.metadata/) }] },
+    );
+  });
+
   test("pays once for one key, refunds a part, and sends an invoice", async () => {
     const it = await integration("stripe");
     const pay = { amount: 2500, currency: "usd", reference: "visit-42" };

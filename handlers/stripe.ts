@@ -11,7 +11,13 @@ const Id = (prefix: string) =>
     .string()
     .regex(new RegExp(`^${prefix}_[A-Za-z0-9_]+$`), `Expected an id that starts ${prefix}_`);
 const Https = z.url({ protocol: /^https$/ });
-const Metadata = z.record(z.string().max(40), z.string().max(500));
+const Metadata = z.record(
+  z
+    .string()
+    .max(40)
+    .regex(/^[^[\]]+$/, "A key may not be empty or hold square brackets"),
+  z.string().max(500),
+);
 const Limit = z.number().int().min(1).max(100).default(20);
 
 /** Stripe nests by brackets: `metadata[visit]=42`. */
@@ -31,7 +37,8 @@ const IntentReply = z.object({
   amount: z.number().int(),
   amount_received: z.number().int().optional(),
   currency: z.string(),
-  created: z.number().int(),
+  /** As far as a Date reaches. */
+  created: z.number().int().max(8_640_000_000_000),
   customer: Expandable,
   description: z.string().nullish(),
   client_secret: z.string().nullish(),
@@ -243,8 +250,10 @@ export const vendor = defineVendor({
     "Stripe-Version": "2026-10-28.endive",
     ...(stripeAccount && { "Stripe-Account": stripeAccount }),
   }),
-  failure: ({ body }) => {
+  failure: ({ status, body }) => {
     const { success, data } = z.object({ error: ErrorReply }).safeParse(body);
+    // docs.stripe.com/api/errors: something that Stripe depends on has failed.
+    if (status === 424) return { cause: "vendor_unavailable" };
     if (!success) return undefined;
     const { type, code = type, decline_code: declined = code } = data.error;
     if (type === "card_error")
