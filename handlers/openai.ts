@@ -1,7 +1,7 @@
 import { base64ToUint8Array } from "uint8array-extras";
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
+import { type VendorCause, VendorFailure } from "../problem.ts";
 import { chooseModel, Model as ModelId, Recording } from "./capabilities.ts";
 import { defineVendor, operation } from "./define.ts";
 import { password, select, type Step, text, type Values } from "./fields.ts";
@@ -142,6 +142,16 @@ const ResponseReply = z.object({
   usage: z.object({ input_tokens: z.number().int(), output_tokens: z.number().int() }).nullish(),
 });
 
+/** A 200 may say that it failed, with one of these. */
+const whyFailed = new Map<string | undefined, VendorCause>([
+  ["server_error", "vendor_unavailable"],
+  ["rate_limit_exceeded", "rate_limited"],
+  ["invalid_prompt", "invalid_request"],
+  ["bio_policy", "invalid_request"],
+  ["misalignment_policy_violation", "invalid_request"],
+  ["data_residency_mismatch", "forbidden"],
+]);
+
 function requestOf(params: z.output<typeof Prompt>, { defaultModel }: Config) {
   return {
     model: chooseModel(params.model, defaultModel, "Default text model"),
@@ -214,8 +224,13 @@ export const vendor = defineVendor({
       code // Both arrive as 429, but waiting does not help.
     ) {
       case "insufficient_quota":
+      case "billing_not_active":
       case "billing_hard_limit_reached":
-        return { cause: "forbidden", code, message: "The OpenAI project has no credit left" };
+        return {
+          cause: "forbidden",
+          code,
+          message: "The OpenAI project has no credit left, or its billing is not active",
+        };
       case "model_not_found":
         return {
           cause: "not_found",
@@ -283,10 +298,11 @@ export const vendor = defineVendor({
         const json = requestOf(params, values);
         const reply = await api.post("/v1/responses", ResponseReply, { json, ...slow });
         if (reply.status === "failed")
-          throw new VendorFailure("unexpected_reply", "OpenAI could not generate the text", {
-            vendorCode: reply.error?.code,
-            mayHaveHappened: true,
-          });
+          throw new VendorFailure(
+            whyFailed.get(reply.error?.code) ?? "unexpected_reply",
+            "OpenAI could not generate the text",
+            { vendorCode: reply.error?.code },
+          );
         const parts = reply.output.flatMap(({ content }) => content ?? []);
         return {
           id: reply.id,
