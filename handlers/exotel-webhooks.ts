@@ -51,11 +51,15 @@ function fieldsOf(incoming: Incoming): URLSearchParams {
 const ends = new Set(["completed", "failed", "busy", "no-answer", "canceled"]);
 const settled = new Set(["delivered", "failed"]);
 
-/** Exotel says it in two words, of which only the detailed one tells the handset from the operator. */
+/**
+ * Exotel says it in two words. Only the detailed one tells the handset from the operator; that of a
+ * failure need not say so: SENDER_BLOCKED_BY_DLT.
+ */
 export function messageState(status: string, detailed: string): string {
   const said = (detailed || status).toLowerCase();
   if (/^delivered(_to_handset)?$/.test(said)) return "delivered";
-  if (/^(failed|undelivered|expired|rejected)/.test(said)) return "failed";
+  const isOver = /^(failed|undelivered|expired|rejected)/;
+  if (isOver.test(said) || isOver.test(status.toLowerCase())) return "failed";
   if (/^(sent|delivered_to_operator|submitted)/.test(said)) return "sent";
   return "queued";
 }

@@ -128,13 +128,18 @@ const Exception = z.object({
   RestException: z.object({
     Status: z.union([z.number(), z.string()]).optional(),
     Code: z.union([z.number(), z.string()]).optional(),
+    Message: z.string().optional(),
   }),
 });
 function failure({ status, body }: FailedReply): Failure | undefined {
   const said = Exception.safeParse(body).data?.RestException;
+  const words = typeof body === "string" ? body : said?.Message;
+  // A text that is not there is no failure to Exotel.
+  if (status === 200 && /^no matching results/i.test(words ?? "")) return { cause: "not_found" };
   const code = said?.Code === undefined ? {} : { code: String(said.Code) };
   if (status === 402)
     return { ...code, cause: "forbidden", message: "Exotel's plan or credit does not allow it" };
+  if (String(said?.Code) === "40405") return { ...code, cause: "rate_limited" };
   // Some things that are not there are answered with 400, and 404 in the body.
   if (status === 400 && String(said?.Status) === "404") return { ...code, cause: "not_found" };
   return said && code;

@@ -182,6 +182,17 @@ describe("texts and calls", () => {
     const reply = { status: 400, headers: new Headers(), body };
     expect(vendor.failure?.(reply)?.cause).toBe("not_found");
   });
+
+  test.each<[number, unknown, string | undefined]>([
+    [200, { RestException: { Message: "No matching results" } }, "not_found"],
+    [200, "No matching results", "not_found"],
+    [200, { SMSMessage: { Sid: "s1", Status: "sent", Body: "No matching results" } }, undefined],
+    [503, { RestException: { Status: 503, Code: 40_405 } }, "rate_limited"],
+    [503, { RestException: { Status: 503, Code: 35_000 } }, undefined],
+  ])("are refused in Exotel's own ways: %d %j", (status, body, cause) => {
+    const reply = { status, headers: new Headers(), body };
+    expect(vendor.failure?.(reply)?.cause).toBe(cause);
+  });
 });
 
 describe("numbers", () => {
@@ -296,6 +307,8 @@ describe("webhooks", () => {
     ["submitted", "", "message.sent"],
     ["failed", "FAILED_DND", "message.failed"],
     ["failed-dnd", "", "message.failed"],
+    ["failed", "SENDER_BLOCKED_BY_DLT", "message.failed"],
+    ["failed", "DLT_TEMPLATE_NOT_FOUND", "message.failed"],
     ["undelivered", "", "message.failed"],
     ["expired", "", "message.failed"],
     ["sending", "", "message.queued"],

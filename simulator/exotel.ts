@@ -233,7 +233,7 @@ export const simulation = defineSimulation(() => {
   });
   account.get("/SMS/Messages/:file", (c) => {
     const found = messages.get(c.req.param("file").replace(/\.json$/, ""));
-    return found ? c.json({ SMSMessage: found }) : refusal(404, "No matching results");
+    return found ? c.json({ SMSMessage: found }) : refusal(200, "No matching results");
   });
 
   account.get("/Numbers/:file", (c) => {
