@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 
 import { demo } from "./seed.ts";
+import { newSecrets, root, startWorker } from "./worker.ts";
 import { call } from "./world.ts";
 
 const dataDir = mkdtempSync(join(tmpdir(), "ehrconnect-dev-"));
@@ -114,4 +115,24 @@ test("a taken port is said in a sentence that tells what to do", async () => {
     /1: [\s\S]*Port \d+ is taken\. Stop what runs there, or choose another/,
   );
   server.close();
+});
+
+test("a reload takes the newest build", async () => {
+  const build = mkdtempSync(join(tmpdir(), "ehrconnect-build-"));
+  const file = join(build, "index.js");
+  const code = readFileSync(join(root, "dist/worker/index.js"), "utf8");
+  writeFileSync(file, code);
+  const worker = await startWorker({
+    databaseUrl: "postgres://nobody:nothing@127.0.0.1/none",
+    secrets: newSecrets(),
+    build,
+  });
+  const title = async () =>
+    /<h1>(.*)<\/h1>/.exec(await (await fetch(`${worker.url}/api/docs`)).text())?.[1];
+  expect(await title()).toBe("API reference");
+  writeFileSync(file, code.replace("<h1>API reference</h1>", "<h1>Changed</h1>"));
+  await worker.reload();
+  expect(await title()).toBe("Changed");
+  await worker.stop();
+  rmSync(build, { recursive: true });
 });

@@ -77,6 +77,8 @@ export type WorkerOptions = {
   publicUrl?: string;
   /** Where Durable Objects and queues are kept; in memory without it. */
   stateFolder?: string | undefined;
+  /** The folder of the build; `dist/worker` unless given. */
+  build?: string;
   log?: (line: string) => void;
 };
 
@@ -84,29 +86,31 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   const { workerOptions } = unstable_getMiniflareWorkerOptions(join(root, "wrangler.toml"));
   const port = options.port ?? (await freePort());
   const publicUrl = options.publicUrl ?? `http://localhost:${port}`;
-  const { log } = options;
-  const configured = convertV4MiniflareOptions({
-    host: "127.0.0.1",
-    port,
-    handleStructuredLogs: log ? ({ message }) => log(message) : () => {},
-    ...(options.stateFolder ? { resourcePersistencePath: options.stateFolder } : {}),
-    workers: [
-      {
-        ...(workerOptions as object),
-        name: "integrations",
-        rootPath: built,
-        modules: [{ type: "ESModule", path: join(built, "index.js") }],
-        bindings: {
-          ...options.secrets,
-          DATABASE_URL: options.databaseUrl,
-          ...(options.databaseEndpoint ? { DATABASE_ENDPOINT: options.databaseEndpoint } : {}),
-          ...(options.simulatorUrl ? { SIMULATOR_URL: options.simulatorUrl } : {}),
-          PUBLIC_URL: publicUrl,
+  const { log, build = built } = options;
+  // Converting reads the built file, so that each reload does it anew.
+  const configured = () =>
+    convertV4MiniflareOptions({
+      host: "127.0.0.1",
+      port,
+      handleStructuredLogs: log ? ({ message }) => log(message) : () => {},
+      ...(options.stateFolder ? { resourcePersistencePath: options.stateFolder } : {}),
+      workers: [
+        {
+          ...(workerOptions as object),
+          name: "integrations",
+          rootPath: build,
+          modules: [{ type: "ESModule", path: join(build, "index.js") }],
+          bindings: {
+            ...options.secrets,
+            DATABASE_URL: options.databaseUrl,
+            ...(options.databaseEndpoint ? { DATABASE_ENDPOINT: options.databaseEndpoint } : {}),
+            ...(options.simulatorUrl ? { SIMULATOR_URL: options.simulatorUrl } : {}),
+            PUBLIC_URL: publicUrl,
+          },
         },
-      },
-    ],
-  });
-  const miniflare = new Miniflare(configured);
+      ],
+    });
+  const miniflare = new Miniflare(configured());
   await miniflare.ready;
   const url = `http://127.0.0.1:${port}`;
   return {
@@ -117,7 +121,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       const { outcome } = await worker.scheduled({ cron: "* * * * *" });
       if (outcome !== "ok") throw new Error(`The clock ended with ${outcome}`);
     },
-    reload: () => miniflare.setOptions(configured),
+    reload: () => miniflare.setOptions(configured()),
     stop: () => miniflare.dispose(),
   };
 }
