@@ -4,6 +4,7 @@ import { defineConfig } from "vitest/config";
 const once = [
   "auth",
   "env",
+  "every-operation",
   "envelope",
   "excerpt",
   "fuzz",

@@ -26,7 +26,6 @@ const steps = [
         label: "App access key",
         help: "100ms dashboard, Developer, Access credentials.",
         helpUrl: "https://dashboard.100ms.live/developer",
-        secret: true,
         pattern: "^[0-9a-f]{24}$",
         message: "An app access key is 24 hexadecimal digits",
         example: "5ff5881b80b66969e1fb35f6",
