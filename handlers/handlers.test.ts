@@ -25,8 +25,8 @@ const loaded = await Promise.all(
   }),
 );
 
-/** Named like secrets, but public by the vendors' own documentation. */
-const publicKey = /^(?:publishableKey|publicKey|keyVersion)$|(?:Id|Sid|Url)$/;
+/** Named like secrets, but public by the vendors' own documentation: each token of 100ms carries its access key. */
+const publicKey = /^(?:publishableKey|publicKey|keyVersion|appAccessKey)$|(?:Id|Sid|Url)$/;
 
 const fieldsOf = (vendor: AnyVendor): Record<string, FieldSpec> =>
   Object.assign({}, ...vendor.steps.map((step) => step.fields));
