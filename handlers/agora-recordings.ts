@@ -43,7 +43,8 @@ const Started = z.object({ resourceId: z.string(), sid: z.string() });
 const File = z.object({
   fileName: z.string(),
   isPlayable: z.boolean().optional(),
-  sliceStartTime: z.number().optional(),
+  /** As far as a Date reaches. */
+  sliceStartTime: z.number().min(0).max(8_640_000_000_000_000).optional().catch(undefined),
 });
 const State = z.object({
   serverResponse: z.object({

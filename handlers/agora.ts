@@ -159,7 +159,8 @@ const Projects = z.object({
       vendor_key: z.string(),
       sign_key: z.string().nullish(),
       status: z.number(),
-      created: z.number().nullish(),
+      /** As far as a Date reaches. */
+      created: z.number().min(0).max(8_640_000_000_000).nullish().catch(undefined),
     }),
   ),
 });

@@ -264,7 +264,7 @@ export const exotelCalls = {
         },
       });
       const { NextPageUri: uri } = page.Metadata;
-      const next = uri ? new URL(uri, "https://api.exotel.com").searchParams.get("After") : null;
+      const next = URL.parse(uri ?? "", "https://api.exotel.com")?.searchParams.get("After");
       return { calls: page.Calls.map(callView), ...(next && { next }) };
     },
   }),

@@ -26,7 +26,8 @@ export const plus = (phone: string | null | undefined) =>
 export function iso(written: string | null | undefined) {
   const [, day, time, zone] =
     /^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d)(?:\.\d+)?([+-]\d\d:\d\d)$/.exec(written ?? "") ?? [];
-  return day && time && zone ? new Date(`${day}T${time}${zone}`).toISOString() : undefined;
+  const moment = Date.parse(`${day}T${time}${zone}`);
+  return Number.isNaN(moment) ? undefined : new Date(moment).toISOString();
 }
 
 /** A call that ended; one that has not is only found with `status=live` or, before that, `queued`. */

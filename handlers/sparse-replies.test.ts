@@ -32,6 +32,14 @@ const cases: Sparse[] = [
     result: { models: [{ id: "m1" }] },
   },
   {
+    vendor: "openai",
+    operation: "moderateText",
+    replies: [
+      { results: [{ flagged: true, categories: { hate: true, illicit: null, scores: { a: 1 } } }] },
+    ],
+    result: { flagged: true, categories: ["hate"] },
+  },
+  {
     vendor: "deepgram",
     operation: "transcribeAudio",
     replies: [
@@ -122,6 +130,12 @@ const cases: Sparse[] = [
   },
   {
     vendor: "twilio",
+    operation: "listSMS",
+    replies: [{ messages: [{ sid: "SM1" }], next_page_uri: "/Messages.json?PageSize=1" }],
+    result: { messages: [{ id: "SM1", status: "unknown" }] },
+  },
+  {
+    vendor: "twilio",
     operation: "makeCall",
     replies: [{ sid: "CA1", status: null }],
     result: { id: "CA1", callId: "CA1", status: "unknown" },
@@ -197,6 +211,131 @@ const cases: Sparse[] = [
     result: { name: "R5000000.XY", acknowledged: true },
   },
   {
+    vendor: "optum",
+    operation: "listPayers",
+    replies: [{ data: [{ payerPlanName: "Acme" }, { payerId: "87726" }], totalCount: 2 }],
+    result: { payers: [{ id: "87726" }], total: 2 },
+  },
+  {
+    vendor: "optum",
+    operation: "listPayers",
+    replies: [{ data: null, totalCount: 0 }],
+    result: { payers: [], total: 0 },
+  },
+  {
+    vendor: "optum",
+    operation: "listOutages",
+    replies: [{ page: 1, pageSize: 10 }],
+    result: { outages: [] },
+  },
+  {
+    vendor: "optum",
+    operation: "readRemittance",
+    replies: [
+      {
+        transactions: [
+          {
+            paymentAndRemitReassociationDetails: { checkOrEFTTraceNumber: "T1" },
+            financialInformation: {
+              totalActualProviderPaymentAmount: "1",
+              paymentMethodCode: "CHK",
+            },
+            payer: { name: "ACME" },
+            payee: { name: "CLINIC" },
+            detailInfo: [
+              {
+                paymentInfo: [
+                  {
+                    claimPaymentInfo: {
+                      patientControlNumber: "C1",
+                      claimStatusCode: "1",
+                      totalClaimChargeAmount: "1",
+                      claimPaymentAmount: "1",
+                    },
+                    serviceLines: [
+                      {
+                        servicePaymentInformation: {
+                          lineItemChargeAmount: "1",
+                          lineItemProviderPaymentAmount: "1",
+                        },
+                        healthCareCheckRemarkCodes: [{ remarkCode: "N130" }, { remarkCode: "" }],
+                      },
+                    ],
+                  },
+                ],
+              },
+            ],
+          },
+        ],
+      },
+    ],
+    result: {
+      remittances: [
+        {
+          payer: "ACME",
+          payee: "CLINIC",
+          trace: "T1",
+          method: "CHK",
+          paid: 100,
+          claims: [
+            {
+              claimNumber: "C1",
+              status: "1",
+              charged: 100,
+              paid: 100,
+              adjustments: [],
+              remarks: [],
+              lines: [
+                { modifiers: [], charged: 100, paid: 100, adjustments: [], remarks: ["N130"] },
+              ],
+            },
+          ],
+          providerAdjustments: [],
+          balanced: true,
+        },
+      ],
+    },
+  },
+  {
+    vendor: "availity",
+    operation: "checkClaimStatus",
+    replies: [{ totalCount: 0, claimStatuses: null }],
+    result: {
+      status: "answered",
+      claims: [],
+      errors: [{ code: "D0", message: "The payer's search found nothing" }],
+    },
+  },
+  {
+    vendor: "availity",
+    operation: "readEstimate",
+    replies: [{ message: "The payer does not estimate" }],
+    result: {
+      id: "1400000000000000003",
+      status: "answered",
+      lines: [],
+      messages: ["The payer does not estimate"],
+    },
+  },
+  {
+    vendor: "availity",
+    operation: "readEstimate",
+    replies: [Response.json({ code: "IN_PROGRESS" }, { status: 202 })],
+    result: { id: "1400000000000000003", status: "pending", lines: [], messages: [] },
+  },
+  {
+    vendor: "availity",
+    operation: "readDentalClaim",
+    replies: [new Response("Accepted", { status: 202 })],
+    result: { id: "1400000000000000004", status: "pending" },
+  },
+  {
+    vendor: "availity",
+    operation: "readPayerRules",
+    replies: [{ totalCount: 0 }],
+    result: { rules: [] },
+  },
+  {
     vendor: "athenahealth",
     operation: "readPatient",
     replies: [
@@ -265,6 +404,48 @@ const cases: Sparse[] = [
     operation: "getVideoRecording",
     replies: [{ id: "a1", status: null, createdAt: null }],
     result: { id: "a1", status: "unknown" },
+  },
+  {
+    vendor: "vonage",
+    operation: "getVideoRecording",
+    replies: [{ id: "a1", status: "stopped", createdAt: Number.MAX_SAFE_INTEGER }],
+    result: { id: "a1", status: "stopped" },
+  },
+  {
+    vendor: "agora",
+    operation: "listProjects",
+    replies: [
+      {
+        projects: [
+          { id: "p1", name: "Clinic", vendor_key: "k1", status: 1, created: 8_640_000_000_001 },
+        ],
+      },
+    ],
+    result: { projects: [{ id: "p1", name: "Clinic", appId: "k1", enabled: true }] },
+  },
+  {
+    vendor: "agora",
+    operation: "getRecording",
+    replies: [
+      { serverResponse: { status: 5, fileList: [{ fileName: "1.mp4", sliceStartTime: -1e18 }] } },
+    ],
+    result: {
+      id: "38f8e3cfdc474cd56fc1ceba380d7e1a",
+      status: "recording",
+      files: [{ name: "1.mp4" }],
+    },
+  },
+  {
+    vendor: "exotel",
+    operation: "listCalls",
+    replies: [{ Metadata: { NextPageUri: "http://[" }, Calls: [] }],
+    result: { calls: [] },
+  },
+  {
+    vendor: "plivo",
+    operation: "getCall",
+    replies: [{ call_uuid: "c1", call_state: "ANSWER", end_time: "2026-13-45 25:61:61+05:30" }],
+    result: { id: "9834029e-58b6-11e1-b8b7-a5bd0e4e126f", status: "answer" },
   },
   {
     vendor: "plivo",

@@ -13,7 +13,8 @@ const Archive = z.object({
   sessionId: z.string().nullish(),
   status: z.string().nullish(),
   name: z.string().nullish(),
-  createdAt: z.number().nullish(),
+  /** As far as a Date reaches. */
+  createdAt: z.number().min(0).max(8_640_000_000_000_000).nullish().catch(undefined),
   duration: z.number().nullish(),
   size: z.number().nullish(),
   url: z.string().nullish(),
