@@ -1,68 +1,39 @@
 import * as z from "zod";
 
+import {
+  Coded,
+  coded,
+  codedReference,
+  codeOf,
+  Coding,
+  Concept,
+  Contained,
+  current,
+  currentName,
+  fullName,
+  givenOf,
+  HumanName,
+  idOf,
+  inUse,
+  named,
+  patientOf,
+  Period,
+  Quantity,
+  Reference,
+  Status,
+  Texts,
+  words,
+} from "./fhir-elements.ts";
+
 /**
  * FHIR R4 (hl7.org/fhir/R4) to the flat shapes that operations answer. Only what is read is checked,
  * so that a server's extensions and later versions pass.
  */
-const Period = z.looseObject({ start: z.string().optional(), end: z.string().optional() });
-/** An element with an extension and no value is `null` in its array: hl7.org/fhir/R4/json.html#primitive. */
-const Texts = z
-  .array(z.string().nullable())
-  .transform((texts) => texts.filter((text) => text !== null))
-  .optional();
-/** An extension, data-absent-reason, may stand where the standard wants a status. */
-const Status = z.string().default("unknown");
-const Coding = z.looseObject({
-  system: z.string().optional(),
-  code: z.string().optional(),
-  display: z.string().optional(),
-});
-const Concept = z.looseObject({ text: z.string().optional(), coding: z.array(Coding).optional() });
-const Reference = z.looseObject({
-  reference: z.string().optional(),
-  display: z.string().optional(),
-});
-const Quantity = z.looseObject({
-  value: z.number().optional(),
-  comparator: z.string().optional(),
-  unit: z.string().optional(),
-  code: z.string().optional(),
-});
-
-type Concept = z.output<typeof Concept>;
-type Reference = z.output<typeof Reference>;
-
 export const Resource = z.looseObject({ resourceType: z.string(), id: z.string().optional() });
 export type Resource = z.output<typeof Resource>;
 
 /** Set where the caller asked for the resource itself. */
 const raw = z.record(z.string(), z.unknown()).optional();
-
-export const Coded = z.object({
-  text: z.string().optional(),
-  code: z.string().optional(),
-  system: z.string().optional(),
-});
-type Coded = z.input<typeof Coded>;
-
-function coded(concept: Concept | undefined): Coded | undefined {
-  if (!concept) return undefined;
-  const [first] = concept.coding ?? [];
-  const words = concept.text ?? concept.coding?.find(({ display }) => display)?.display;
-  return { text: words, code: first?.code, system: first?.system };
-}
-const words = (concept: Concept | undefined) => {
-  const found = coded(concept);
-  return found?.text ?? found?.code;
-};
-/** The code of a concept with one coding, such as a status. */
-const codeOf = (concept: Concept | undefined) => concept?.coding?.[0]?.code ?? concept?.text;
-
-/** `Patient/1` and `https://…/Patient/1/_history/2` are `1`. */
-export const idOf = (reference: string | undefined) =>
-  /(?:^|\/)[A-Z][A-Za-z]+\/([^/?#]+)(?:\/_history\/[^/]+)?$/.exec(reference ?? "")?.[1];
-const patientOf = (reference: Reference | undefined) => idOf(reference?.reference);
-const named = (reference: Reference | undefined) => reference?.display ?? reference?.reference;
 
 /** How a kind of resource is read: its schema, and what becomes of it. */
 export type Reading<S extends z.ZodType, R> = {
@@ -77,12 +48,6 @@ const reading = <S extends z.ZodType, N extends z.ZodType>(
   read: (resource: z.output<S>) => z.input<N>,
 ): Reading<S, z.input<N>> => ({ type, schema, read });
 
-const HumanName = z.looseObject({
-  use: z.string().optional(),
-  text: z.string().optional(),
-  family: z.string().optional(),
-  given: Texts,
-});
 const Identifier = z.looseObject({
   system: z.string().optional(),
   value: z.string().optional(),
@@ -126,7 +91,9 @@ export const patient = reading(
     active: z.boolean().optional(),
     name: z.array(HumanName).optional(),
     telecom: z
-      .array(z.looseObject({ system: z.string().optional(), value: z.string().optional() }))
+      .array(
+        z.looseObject({ ...inUse, system: z.string().optional(), value: z.string().optional() }),
+      )
       .optional(),
     identifier: z.array(Identifier).optional(),
     birthDate: z.string().optional(),
@@ -134,6 +101,7 @@ export const patient = reading(
     address: z
       .array(
         z.looseObject({
+          ...inUse,
           line: Texts,
           city: z.string().optional(),
           state: z.string().optional(),
@@ -147,17 +115,15 @@ export const patient = reading(
   }),
   Patient,
   (resource) => {
-    const names = resource.name ?? [];
-    const name = names.find(({ use }) => use === "official") ?? names[0];
-    const given = name?.given?.join(" ");
+    const name = currentName(resource.name);
     const contact = (system: string) =>
-      resource.telecom?.find((each) => each.system === system && each.value)?.value;
-    const [address] = resource.address ?? [];
+      current(resource.telecom).find((each) => each.system === system && each.value)?.value;
+    const [address] = current(resource.address);
     return {
       id: resource.id,
-      name: name?.text ?? [given, name?.family].filter(Boolean).join(" "),
+      name: fullName(name),
       family: name?.family,
-      given,
+      given: givenOf(name),
       birthDate: resource.birthDate,
       gender: resource.gender,
       phone: contact("phone"),
@@ -195,6 +161,7 @@ export const appointment = reading(
   z.looseObject({
     resourceType: z.literal("Appointment"),
     id: z.string(),
+    contained: Contained,
     status: Status,
     start: z.string().optional(),
     end: z.string().optional(),
@@ -214,8 +181,8 @@ export const appointment = reading(
       start: resource.start,
       end: resource.end,
       patient: patientOf(actor("Patient")),
-      practitioner: named(actor("Practitioner") ?? actor("PractitionerRole")),
-      location: named(actor("Location")),
+      practitioner: named(actor("Practitioner") ?? actor("PractitionerRole"), resource.contained),
+      location: named(actor("Location"), resource.contained),
       reason: words(resource.reasonCode?.[0]) ?? resource.description,
       type: words(resource.appointmentType ?? resource.serviceType?.[0]),
     };
@@ -272,6 +239,7 @@ export const encounter = reading(
   z.looseObject({
     resourceType: z.literal("Encounter"),
     id: z.string(),
+    contained: Contained,
     status: Status,
     class: Coding.optional(),
     type: z.array(Concept).optional(),
@@ -290,8 +258,11 @@ export const encounter = reading(
     patient: patientOf(resource.subject),
     start: resource.period?.start,
     end: resource.period?.end,
-    location: named(resource.location?.[0]?.location),
-    practitioner: named(resource.participant?.find((each) => each.individual)?.individual),
+    location: named(resource.location?.[0]?.location, resource.contained),
+    practitioner: named(
+      resource.participant?.find((each) => each.individual)?.individual,
+      resource.contained,
+    ),
     reason: words(resource.reasonCode?.[0]),
   }),
 );
@@ -439,6 +410,7 @@ export const medicationRequest = reading(
   z.looseObject({
     resourceType: z.literal("MedicationRequest"),
     id: z.string(),
+    contained: Contained,
     status: Status,
     intent: z.string().optional(),
     medicationCodeableConcept: Concept.optional(),
@@ -459,12 +431,12 @@ export const medicationRequest = reading(
       id: resource.id,
       status: resource.status,
       intent: resource.intent,
-      medication: coded(resource.medicationCodeableConcept) ?? {
-        text: named(resource.medicationReference),
-      },
+      medication:
+        coded(resource.medicationCodeableConcept) ??
+        codedReference(resource.medicationReference, resource.contained),
       dosage: dosage?.text ?? dosage?.patientInstruction,
       patient: patientOf(resource.subject),
-      prescriber: named(resource.requester),
+      prescriber: named(resource.requester, resource.contained),
       authored: resource.authoredOn,
     };
   },
@@ -537,6 +509,7 @@ export const document = reading(
   z.looseObject({
     resourceType: z.literal("DocumentReference"),
     id: z.string(),
+    contained: Contained,
     status: Status,
     type: Concept.optional(),
     description: z.string().optional(),
@@ -562,7 +535,7 @@ export const document = reading(
     description: resource.description,
     date: resource.date,
     patient: patientOf(resource.subject),
-    author: named(resource.author?.[0]),
+    author: named(resource.author?.[0], resource.contained),
     contents: resource.content.map(({ attachment }) => ({
       contentType: attachment.contentType,
       title: attachment.title,
