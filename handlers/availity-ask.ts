@@ -68,6 +68,8 @@ export async function ask<S extends z.ZodType>(
   }
   const { data, success } = schema.safeParse(json);
   if (success) return { pending, id, reply: data };
+  // What is not done yet may be said in any words.
+  if (pending) return { pending, id, reply: undefined };
   throw new VendorFailure("unexpected_reply", undefined, { vendorStatus: response.status });
 }
 

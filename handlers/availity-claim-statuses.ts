@@ -49,9 +49,12 @@ const StatusReply = z
     providers: z.array(z.object({ statusDetails: Statuses })).nullish(),
   })
   .refine(({ id, status, statusCode }) => id ?? status ?? statusCode);
-const StatusList = z.looseObject({
-  claimStatuses: z.array(z.object({ id: Text, status: Text, statusCode: Text })),
-});
+const StatusList = z
+  .looseObject({
+    claimStatuses: z.array(z.object({ id: Text, status: Text, statusCode: Text })).nullish(),
+    totalCount: z.number().nullish(),
+  })
+  .refine(({ claimStatuses, totalCount }) => claimStatuses ?? totalCount === 0);
 
 const answerOf = (detail: z.output<typeof Status>): ClaimAnswer[] =>
   detail.categoryCode === undefined

@@ -134,30 +134,31 @@ const Amount = z
   .transform((item) => cents(item?.amount ?? ""));
 const Message = z.object({ code: Text, description: Text });
 
-const EstimateReply = z.looseObject({
-  id: z.string(),
-  claimInformation: z.object({
-    totalCharges: Amount,
-    totalAllowed: Amount,
-    totalDeductible: Amount,
-    totalCoInsurance: Amount,
-    totalCoPay: Amount,
-    totalNotCovered: Amount,
-    totalPatientLiability: Amount,
-    messages: z.array(Message).nullish(),
-    serviceLines: z
-      .array(
-        z.object({
-          procedureCode: Text,
-          amount: Text,
-          allowed: Amount,
-          estimatedPatientResponsibility: Text,
-          denyReason: Text,
-        }),
-      )
-      .nullish(),
-  }),
+const Told = z.object({
+  totalCharges: Amount,
+  totalAllowed: Amount,
+  totalDeductible: Amount,
+  totalCoInsurance: Amount,
+  totalCoPay: Amount,
+  totalNotCovered: Amount,
+  totalPatientLiability: Amount,
+  messages: z.array(Message).nullish(),
+  serviceLines: z
+    .array(
+      z.object({
+        procedureCode: Text,
+        amount: Text,
+        allowed: Amount,
+        estimatedPatientResponsibility: Text,
+        denyReason: Text,
+      }),
+    )
+    .nullish(),
 });
+/** Where there is no estimate, `message` says why. */
+const EstimateReply = z
+  .looseObject({ message: Text, claimInformation: Told.nullish() })
+  .refine(({ message, claimInformation }) => message ?? claimInformation);
 
 const Minor = z.number().int().optional();
 const Estimate = z.object({
@@ -183,24 +184,24 @@ const Estimate = z.object({
   raw: z.unknown().optional(),
 });
 
-function readEstimate(reply: z.output<typeof EstimateReply>) {
-  const { claimInformation: told } = reply;
+function readEstimate({ message, claimInformation: told }: z.output<typeof EstimateReply>) {
+  const messages = [message, ...(told?.messages ?? []).map(({ description }) => description)];
   return {
-    charged: told.totalCharges,
-    allowed: told.totalAllowed,
-    deductible: told.totalDeductible,
-    coInsurance: told.totalCoInsurance,
-    coPay: told.totalCoPay,
-    notCovered: told.totalNotCovered,
-    patientResponsibility: told.totalPatientLiability,
-    lines: (told.serviceLines ?? []).map((line) => ({
+    charged: told?.totalCharges,
+    allowed: told?.totalAllowed,
+    deductible: told?.totalDeductible,
+    coInsurance: told?.totalCoInsurance,
+    coPay: told?.totalCoPay,
+    notCovered: told?.totalNotCovered,
+    patientResponsibility: told?.totalPatientLiability,
+    lines: (told?.serviceLines ?? []).map((line) => ({
       procedure: line.procedureCode,
       charged: cents(line.amount ?? ""),
       allowed: line.allowed,
       patientResponsibility: cents(line.estimatedPatientResponsibility ?? ""),
       denied: line.denyReason,
     })),
-    messages: (told.messages ?? []).flatMap(({ description }) => description ?? []),
+    messages: messages.flatMap((each) => each ?? []),
   };
 }
 
@@ -300,7 +301,9 @@ function dentalClaim(params: z.output<typeof Dental>, values: Config) {
   };
 }
 
-const DentalReply = z.looseObject({ id: z.string(), message: Text });
+const DentalReply = z
+  .looseObject({ id: Text, message: Text })
+  .refine(({ id, message }) => id ?? message);
 
 const exampleProvider = {
   npi: "1234567893",

@@ -219,20 +219,22 @@ export const vendor = defineVendor({
       },
       async run(api, { type, payer }) {
         const reply = z.object({
-          configurations: z.array(
-            z.object({
-              payerId: Text,
-              payerName: Text,
-              version: Text,
-              elements: z.record(z.string(), z.unknown()).nullish(),
-            }),
-          ),
+          configurations: z
+            .array(
+              z.object({
+                payerId: Text,
+                payerName: Text,
+                version: Text,
+                elements: z.record(z.string(), z.unknown()).nullish(),
+              }),
+            )
+            .nullish(),
         });
         const { configurations } = await api.get("/configurations", reply, {
           query: { type, payerId: payer },
         });
         return {
-          rules: configurations.map(({ payerId, payerName, version, elements }) => ({
+          rules: (configurations ?? []).map(({ payerId, payerName, version, elements }) => ({
             payer: payerId,
             name: payerName,
             version,

@@ -69,7 +69,7 @@ const Line = z.object({
     unitsOfServicePaidCount: Count,
   }),
   serviceAdjustments: AllAdjustments,
-  healthCareCheckRemarkCodes: z.array(z.object({ remarkCode: z.string() })).nullish(),
+  healthCareCheckRemarkCodes: z.array(z.object({ remarkCode: Text })).nullish(),
 });
 
 const Claim = z.object({
@@ -142,7 +142,7 @@ function readLine(line: z.output<typeof Line>): Remittance["claims"][number]["li
     serviceDate: date(line.serviceDate ?? line.serviceStartDate),
     number: line.lineItemControlNumber,
     adjustments: line.serviceAdjustments,
-    remarks: (line.healthCareCheckRemarkCodes ?? []).map(({ remarkCode }) => remarkCode),
+    remarks: (line.healthCareCheckRemarkCodes ?? []).flatMap(({ remarkCode }) => remarkCode ?? []),
   };
 }
 

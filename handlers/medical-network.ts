@@ -334,7 +334,8 @@ export function claimRequest(
       contactInformation: { name: contact, ...(phone && { phoneNumber: phone }) },
     },
     ...(rendering && { rendering: practitioner("RenderingProvider", rendering) }),
-    ...(attending && { attending: practitioner("AttendingProvider", attending) }),
+    ...(attending &&
+      kind === "institutional" && { attending: practitioner("AttendingProvider", attending) }),
     claimInformation: {
       claimFilingCode: claim.filing ?? "CI",
       patientControlNumber: claim.number,

@@ -6,7 +6,7 @@ import { type Config, present } from "./optum-fields.ts";
 const root = "/medicalnetwork";
 
 const Payer = z.object({
-  payerId: z.string(),
+  payerId: z.string().nullish(),
   payerPlanName: z.string().nullish(),
   status: z.string().nullish(),
   payerType: z.string().nullish(),
@@ -94,7 +94,10 @@ export const payerOperations = {
       },
     },
     async run(api, params, { submitterId }: Config) {
-      const reply = z.object({ data: z.array(Payer), totalCount: z.number().int().nullish() });
+      const reply = z.object({
+        data: z.array(Payer).nullish(),
+        totalCount: z.number().int().nullish(),
+      });
       const { data, totalCount } = await api.get(`${root}/payerlist/v1/payers`, reply, {
         headers: present({ "X-CHC-PayerList-SubmitterId": submitterId }),
         query: {
@@ -107,14 +110,19 @@ export const payerOperations = {
         },
       });
       return {
-        payers: data.map((payer) => ({
-          id: payer.payerId,
-          name: payer.payerPlanName ?? undefined,
-          status: payer.status ?? undefined,
-          type: payer.payerType ?? undefined,
-          state: payer.stateDoingBusiness ?? undefined,
-          transactionType: payer.transactionType ?? undefined,
-        })),
+        // One without an id is one that nothing can be sent to.
+        payers: (data ?? []).flatMap(({ payerId: id, ...payer }) =>
+          id
+            ? {
+                id,
+                name: payer.payerPlanName ?? undefined,
+                status: payer.status ?? undefined,
+                type: payer.payerType ?? undefined,
+                state: payer.stateDoingBusiness ?? undefined,
+                transactionType: payer.transactionType ?? undefined,
+              }
+            : [],
+        ),
         total: totalCount ?? undefined,
       };
     },
@@ -163,7 +171,7 @@ export const payerOperations = {
       },
     },
     async run(api, params) {
-      const reply = z.object({ data: z.array(Outage) });
+      const reply = z.object({ data: z.array(Outage).nullish() });
       const { data } = await api.get(`${root}/payerlist/v1/outages`, reply, {
         query: {
           system: params.system,
@@ -173,7 +181,7 @@ export const payerOperations = {
         },
       });
       return {
-        outages: data.map((outage) => ({
+        outages: (data ?? []).map((outage) => ({
           payer: outage.imnPayerId ?? undefined,
           name: outage.payerName ?? undefined,
           transactionType: outage.transactionType ?? undefined,

@@ -228,6 +228,8 @@ describe("people", () => {
 
 describe("claims", () => {
   const { claim } = examples.exampleClaim;
+  const lastBody = (): unknown =>
+    JSON.parse(new TextDecoder().decode(simulator.requests("optum").at(-1)?.body));
   const hospital = {
     ...examples.exampleClaim,
     kind: "institutional",
@@ -249,6 +251,12 @@ describe("claims", () => {
   test("an institutional claim has its own address and fields", async () => {
     await expect(run("submitClaim", hospital)).resolves.toMatchObject({ status: "accepted" });
     expect(asked().at(-1)).toBe("POST /medicalnetwork/institutionalclaims/v1/submission");
+    expect(lastBody()).toMatchObject({ attending: { npi: "1999999984" } });
+  });
+
+  test("a professional claim has no field for who attended", async () => {
+    await run("submitClaim", { ...examples.exampleClaim, attending: hospital.attending });
+    expect(lastBody()).not.toHaveProperty("attending");
   });
 
   test.each<[string, object, string]>([
