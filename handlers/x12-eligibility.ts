@@ -247,11 +247,12 @@ export const name = (code: string, { firstName, lastName }: Insured, ...rest: st
   upper(firstName),
   ...rest,
 ];
+/** A 270 and a 276 know no third gender: it is left out. */
 export const demographics = ({ birthDate, gender }: Insured): Row => [
   "DMG",
   "D8",
   compactDate(birthDate),
-  gender ?? "",
+  gender === "U" ? "" : (gender ?? ""),
 ];
 
 /** Writes a 270 for one patient. Throws `X12Error` for what X12 cannot carry. */

@@ -17,10 +17,10 @@ const diagnosis = "(c1-3,i30,c2-3,i35,r,r,i30,i30,c1)";
 const formats: Readonly<Record<string, string>> = {
   AAA: "c1! c2 c2! c1",
   AK1: "c2! n9! t12",
-  AK2: "c3! t4-9! t35",
+  AK2: "c3! t9! t35",
   AK9: `c1! n6! n6! n6!${" c1-3".repeat(5)}`,
   AMT: "c1-3! r! c1",
-  BHT: "c4! c2! t50! d! h c2",
+  BHT: "c4! c2! t50 d h c2",
   BPR: "c1-2! r! c1! c3! c1-10 c2 i3-12 c1-3 i35 i10 i30 c2 i3-12 c1-3 i35 d t12 t12 t12 t12 d",
   CAS: `c1-2! a! r! r${" a r r".repeat(5)}`,
   CLP: "i38! c1-2! r! r! r c1-2 i50 c2 c1 c1-2 c1-4 r r c1",

@@ -197,6 +197,18 @@ describe("what each transaction says", () => {
     ]);
   });
 
+  test.each([
+    ["BHT*0022*11*000000042*20261123*1200", "BHT*0022*11"],
+    ["BHT*0022*11*000000042*20261123*1200", "BHT*0022*11**20261123*1200"],
+  ])("a 271 says the same with its %s as %s", (full, short) => {
+    expect(read271(eligibility.replace(full, short))).toEqual(read271(eligibility));
+  });
+
+  test("a 999 may name a transaction by less than four digits", () => {
+    const [read] = read999(acknowledged.replace("AK2*837*0001", "AK2*837*1"));
+    expect(read?.transactions[0]).toMatchObject({ control: "1", outcome: "accepted" });
+  });
+
   test("another transaction than the one that is wanted is an error", () => {
     expect(() => read835(eligibility)).toThrow("There is no 835 in it");
   });
@@ -242,6 +254,19 @@ describe("what is asked", () => {
       "DTP*291*D8*20261123",
       "EQ*30^98",
     ]);
+  });
+
+  test("a gender that is not told is left out: a 270 and a 276 take F and M alone", () => {
+    const inquiry = {
+      payer: "87726",
+      provider,
+      subscriber: { ...subscriber, gender: "U" },
+    } as const;
+    const range = { from: "2026-10-05", to: "2026-10-06" };
+    const envelope = { ...parties, now };
+    const asked = build270(inquiry, envelope);
+    const status = build276({ ...inquiry, ...range }, { name: "Sunrise", id: "SUN01" }, envelope);
+    for (const text of [asked, status]) expect(written(text)).toContain("DMG*D8*19870912");
   });
 
   test("a 270 and a 276 for a dependent name both, and look as X12 wants", () => {

@@ -115,6 +115,11 @@ describe("what is not exact is an error", () => {
     expect(() => parseX12(text.replace(new RegExp(`${id}\\*\\d+\\*\\d+`), wrong))).toThrow(error);
   });
 
+  test.each(samples)("but not where a %s is laid out in lines", (_name, text, read) => {
+    const laidOut = text.replaceAll("~", "~ \r\n\t  ");
+    expect(read(`\uFEFF${laidOut}`)).toEqual(read(text));
+  });
+
   test("what comes after the interchange must be another one", () => {
     expect(parseX12(`${eligibility}\r\n${statuses}\n`)).toHaveLength(2);
     expect(() => parseX12(`${eligibility}NM1*IL*1~`)).toThrow(/^segment 29 is not an ISA$/);

@@ -136,8 +136,9 @@ class Cursor {
     return segment;
   }
 
+  /** With the blanks about them: no segment begins with one. */
   private skipLineEnds() {
-    while (/[\r\n\uFEFF]/.test(this.text[this.offset] ?? "")) this.offset += 1;
+    while (/[\r\n\t \uFEFF]/.test(this.text[this.offset] ?? "")) this.offset += 1;
   }
 
   private read(): Segment {
@@ -217,7 +218,7 @@ function readInterchange(cursor: Cursor): Interchange {
   };
 }
 
-/** Reads one or more interchanges. Line ends between segments do not count. Throws `X12Error`. */
+/** Reads one or more interchanges. Line ends and blanks between segments do not count. Throws `X12Error`. */
 export function parseX12(text: string): Interchange[] {
   const cursor = new Cursor(text);
   const interchanges: Interchange[] = [];
