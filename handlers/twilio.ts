@@ -110,6 +110,7 @@ const failures: Record<string, [VendorCause, string?]> = {
 
 const Https = z.url({ protocol: /^https$/ });
 const MessageId = z.string().regex(/^(SM|MM)[0-9a-fA-F]{32}$/, "A message id is SM…");
+const Cursor = z.string().regex(/^\d+\.\S+$/, "Give what `next` said");
 const account = "/2010-04-01/Accounts/{accountSid}";
 
 /** Twilio's own document lets everything be null; without an id there is nothing to speak of. */
@@ -384,7 +385,7 @@ export const vendor = defineVendor({
         from: Phone.optional(),
         sentOnOrAfter: z.iso.date().optional(),
         limit: z.number().int().min(1).max(1000).default(50),
-        cursor: z.string().optional(),
+        cursor: Cursor.optional(),
       }),
       result: z.object({ messages: z.array(Sms), next: z.string().optional() }),
       example: {
@@ -414,10 +415,8 @@ export const vendor = defineVendor({
           },
         });
         const next = new URLSearchParams(next_page_uri?.split("?")[1]);
-        return {
-          messages: messages.map(sms),
-          ...(next_page_uri && { next: `${next.get("Page")}.${next.get("PageToken")}` }),
-        };
+        const at = [next.get("Page"), next.get("PageToken")];
+        return { messages: messages.map(sms), next: at.every(Boolean) ? at.join(".") : undefined };
       },
     }),
     deleteSMS: operation({
