@@ -463,12 +463,15 @@ export const vendor = defineVendor({
       async run(api, { text: input, model }) {
         const Result = z.object({
           flagged: z.boolean(),
-          categories: z.record(z.string(), z.boolean().nullable()),
+          categories: z.record(z.string(), z.unknown()),
         });
         const reply = z.object({ results: z.tuple([Result], Result) });
         const found = await api.post("/v1/moderations", reply, { json: { input, model } });
         const [{ flagged, categories }] = found.results;
-        return { flagged, categories: Object.keys(categories).filter((name) => categories[name]) };
+        return {
+          flagged,
+          categories: Object.keys(categories).filter((name) => categories[name] === true),
+        };
       },
     }),
     listModels: operation({
