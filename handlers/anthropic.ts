@@ -368,7 +368,7 @@ export const vendor = defineVendor({
       run: (api, { prompt, messages = turnsOf(prompt), ...rest }, values: Config) =>
         api.send("POST", "/v1/messages", {
           json: { ...requestOf({ ...rest, messages }, values), stream: true },
-          headers: { accept: "text/event-stream" },
+          headers: { accept: "text/event-stream, application/json;q=0.9" },
           ...slow,
         }),
     }),

@@ -317,6 +317,8 @@ describe.each(loaded)("$id", ({ id, vendor }) => {
         normal(request.method, request.url, auth),
       );
       expectAuth(auth, request);
+      const accepted = request.headers.get("accept") ?? "*/*";
+      if (operation.streams) expect(accepted, "a refusal is JSON").toMatch(/json|\*\/\*/);
       asked.push(`${request.method} ${new URL(request.url).pathname}`);
       return replyOf(exchange);
     });

@@ -340,7 +340,7 @@ export const vendor = defineVendor({
       run: (api, params, values: Config) =>
         api.send("POST", "/v1/responses", {
           json: { ...requestOf(params, values), stream: true },
-          headers: { accept: "text/event-stream" },
+          headers: { accept: "text/event-stream, application/json;q=0.9" },
           ...slow,
         }),
     }),
