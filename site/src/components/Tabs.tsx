@@ -1,5 +1,5 @@
 import type { ComponentChild } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 type Section = { id: string; label: string; body: () => ComponentChild };
 type Props = { label: string; sections: readonly Section[] };
@@ -13,6 +13,12 @@ export function Tabs({ label, sections }: Props) {
     sections.findIndex(({ id }) => id === chosen),
   );
   const current = sections[at];
+  // On a phone the tabs may be wider than the screen.
+  useLayoutEffect(() => {
+    list.current
+      ?.querySelector("[aria-selected=true]")
+      ?.scrollIntoView({ block: "nearest", inline: "center" });
+  }, [current?.id]);
 
   function choose(id: string) {
     setChosen(id);

@@ -147,7 +147,7 @@ export function OrganizationPage({ member }: { member: Member }) {
             disabled={lastOwner}
             onClick={() => setLeaving(true)}
           >
-            Leave {name}
+            Leave the organization
           </button>
         </div>
       </section>
