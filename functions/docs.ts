@@ -143,6 +143,8 @@ function groupOf(path: string): string {
   return groupTitles[name] ?? words.charAt(0).toUpperCase() + words.slice(1);
 }
 
+const anchorOf = (group: string) => `group-${group.toLowerCase().replaceAll(" ", "-")}`;
+
 const label = (method: string) =>
   html`<span class="method ${method}">${method === "delete" ? "DEL" : method.toUpperCase()}</span>`;
 
@@ -176,6 +178,14 @@ export function docsPage(document: ApiDocument): Html {
           </p>
         </header>
         <nav aria-label="Operations">
+          <ul class="groups">
+            ${groups.map(
+              ([group, members = []]) =>
+                html`<li>
+                  <a href="#${anchorOf(group)}">${group} <span>${members.length}</span></a>
+                </li>`,
+            )}
+          </ul>
           ${groups.map(
             ([group, members = []]) =>
               html`<details open>
@@ -196,7 +206,7 @@ export function docsPage(document: ApiDocument): Html {
         <main>
           ${groups.map(
             ([group, members = []]) =>
-              html`<h2>${group}</h2>
+              html`<h2 id="${anchorOf(group)}">${group}</h2>
                 ${members.map(({ path, method, operation }) =>
                   route(method, path, operation, document),
                 )}`,
@@ -229,7 +239,9 @@ p { margin: .25rem 0; } .type { color: var(--soft); font-size: .9em; } b { font-
 .method { display: inline-block; font: 600 .75rem/1.5 var(--mono); } h3 .method { min-width: 3.2rem; padding: .1rem .45rem; margin-right: .4rem; text-align: center; border-radius: 6px; border: 1px solid currentColor; }
 .get { color: light-dark(#0b6b42, #5fd39a); } .post { color: light-dark(#1f52c4, #93b3ff); } .put, .patch { color: light-dark(#8a4b00, #f2bd6a); } .delete { color: light-dark(#b3261e, #ff9d94); }
 :focus-visible { outline: 2px solid var(--link); outline-offset: 2px; }
-@media (max-width: 959px) { nav { border-block: 1px solid var(--line); padding-block: .75rem; } }
-@media (min-width: 960px) { body { grid-template-columns: 18rem minmax(0, 1fr); } header { grid-column: 1 / -1; }
+.groups { display: flex; flex-wrap: wrap; gap: .5rem; }
+.groups a { display: flex; padding: .35rem .75rem; border: 1px solid var(--line); } .groups span { color: var(--soft); }
+@media (max-width: 959px) { nav details { display: none; } }
+@media (min-width: 960px) { .groups { display: none; } body { grid-template-columns: 18rem minmax(0, 1fr); } header { grid-column: 1 / -1; }
   nav { position: sticky; top: 0; align-self: start; max-height: 100vh; overflow: auto; padding-block: 1rem; scrollbar-width: thin; } }
 `;

@@ -8,7 +8,15 @@ import { demo, seed } from "../../scripts/seed.ts";
 import { root } from "../../scripts/worker.ts";
 import { call, newMember, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
-import { expectAccessible, expectNoSideways, looks, settled, signIn, visit } from "./visitor.ts";
+import {
+  expectAccessible,
+  expectNoSideways,
+  looks,
+  settled,
+  signIn,
+  visit,
+  widths,
+} from "./visitor.ts";
 
 let world: World;
 let browser: Browser;
@@ -96,6 +104,39 @@ describe.each(looks)("at $width, $theme", (look) => {
     expect(troubles).toEqual([]);
     await leave();
   });
+});
+
+test("on a phone the chosen tab is in sight, and the API's text comes before its list", async () => {
+  const { page, leave } = await visit(browser, origin, { width: widths.phone });
+  await page.goto("/api/docs");
+  const heading = page.getByRole("heading", { name: "Activity", exact: true });
+  expect((await heading.boundingBox())?.y).toBeLessThan(900);
+  await page.getByRole("link", { name: /^Events \d+$/ }).click();
+  await expect
+    .poll(
+      async () =>
+        (await page.getByRole("heading", { name: "Events", exact: true }).boundingBox())?.y,
+    )
+    .toBeLessThan(100);
+  await signIn(page);
+  await page.goto(`/integrations/view/?id=${integrationId}&section=settings`);
+  await settled(page);
+  const tab = await page.getByRole("tab", { name: "Settings" }).boundingBox();
+  expect((tab?.x ?? 0) + (tab?.width ?? Infinity)).toBeLessThanOrEqual(widths.phone);
+  await page.goto("/events/");
+  await settled(page);
+  const middles = await page
+    .locator(".events li")
+    .first()
+    .locator(".event-deliveries, time")
+    .evaluateAll((parts) =>
+      parts.map((part) => {
+        const { top, height } = part.getBoundingClientRect();
+        return Math.round(top + height / 2);
+      }),
+    );
+  expect(middles[0]).toBe(middles[1]);
+  await leave();
 });
 
 test("an address that leads nowhere is a 404 with a page of ours", async () => {
