@@ -129,6 +129,8 @@ test("an operation runs from the integration's page", async () => {
   await page.getByRole("link", { name: "Epic" }).click();
   await page.getByRole("tab", { name: "Try it" }).click();
   await page.getByLabel("Operation").selectOption("searchPatients");
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await page.getByLabel("Result").getByText("Give something to search by").waitFor();
   await page.getByRole("button", { name: "Fill in the example" }).click();
   await page.getByRole("button", { name: "Run", exact: true }).click();
   await page.getByLabel("Result").getByText("Done").waitFor();

@@ -21,6 +21,9 @@ import { Empty, messageOf } from "./States.tsx";
 type Outcome = { ok: true; result: unknown; tookMs: number } | { ok: false; error: unknown };
 type Props = { vendor: VendorDetail; row: Integration };
 
+/** Of `params.address.city` it is `address`. */
+const paramOf = (path: string) => path.replace(/^params\./, "").split(".")[0] ?? "";
+
 export function TryOperation({ vendor, row }: Props) {
   const [first] = vendor.operations;
   const [name, setName] = useState(
@@ -94,12 +97,7 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
       setOutcome({ ok: false, error });
       if (error instanceof ApiProblem)
         complain(
-          Object.fromEntries(
-            error.errors.map(({ path, message }) => [
-              path.replace(/^params\./, "").split(".")[0] ?? "",
-              message,
-            ]),
-          ),
+          Object.fromEntries(error.errors.map(({ path, message }) => [paramOf(path), message])),
         );
     } finally {
       setBusy(false);
@@ -213,6 +211,9 @@ function Result({
     );
   const { error } = outcome;
   const problem = error instanceof ApiProblem ? error : undefined;
+  const named = new Set(propertiesOf(operation.params).map(({ name }) => name));
+  /** What is wrong with the params as a whole; the rest stands at its field. */
+  const general = (problem?.errors ?? []).filter(({ path }) => !named.has(paramOf(path)));
   const page = problem?.vendorCause ?? (problem?.status ? problem.code : undefined);
   return (
     <div class="note note-bad">
@@ -220,6 +221,9 @@ function Result({
       <div>
         <b>It did not work</b>
         <p>{messageOf(error)}</p>
+        {general.map(({ message }) => (
+          <p key={message}>{message}</p>
+        ))}
         {page && <a href={`/problems/${page}/`}>What this means and what to do</a>}
       </div>
     </div>

@@ -48,7 +48,10 @@ test("types and limits are told in words", () => {
   expect(typeText(property("tags").schema)).toBe("list of string");
   expect(limitsText(property("count").schema)).toBe("1 to 100");
   expect(limitsText(property("total").schema)).toBe("");
-  expect(limitsText(property("body").schema)).toBe("1 to 1600 characters");
+  expect(limitsText(property("body").schema)).toBe("at most 1600 characters");
+  expect(limitsText({ type: "string", minLength: 1 })).toBe("");
+  expect(limitsText({ type: "string", minLength: 6, maxLength: 9 })).toBe("6 to 9 characters");
+  expect(limitsText({ type: "string", minLength: 6, maxLength: 6 })).toBe("6 characters");
   expect(property("style").required).toBe(false);
 });
 

@@ -49,9 +49,12 @@ export function limitsText({ minimum, maximum, minLength, maxLength }: JsonSchem
     if (unsafe(low) && unsafe(high)) return "";
     if (unsafe(high)) return `at least ${low}${unit}`;
     if (unsafe(low)) return `at most ${high}${unit}`;
+    if (low === high) return `${low}${unit}`;
     return `${low} to ${high}${unit}`;
   };
-  return between(minimum, maximum, "") || between(minLength, maxLength, " characters");
+  // That something required is not empty goes without saying.
+  const least = minLength === 1 ? undefined : minLength;
+  return between(minimum, maximum, "") || between(least, maxLength, " characters");
 }
 
 export type Property = { name: string; schema: JsonSchema; required: boolean };
