@@ -56,6 +56,12 @@ function postgresError(
  */
 const unstorable = /^22(?:001|003|007|008|009|021|P02|P05)$/;
 
+/** What is unique, in words, by the constraint that says so. */
+const takenBy: Readonly<Record<string, string>> = {
+  integrations_org_vendor_environment:
+    "This vendor has an integration in this environment already: change that one, or use the other environment",
+};
+
 function fromDatabase(error: unknown): Problem | undefined {
   const failure = postgresError(error);
   if (!failure) return undefined;
@@ -71,7 +77,7 @@ function fromDatabase(error: unknown): Problem | undefined {
     case "EH412":
       return new Problem("stale");
     case "23505":
-      return new Problem("conflict", undefined, { cause: error });
+      return new Problem("conflict", takenBy[failure.constraint ?? ""], { cause: error });
     default:
       if (unstorable.test(failure.code))
         return new Problem("invalid_request", "A value is out of range, or cannot be stored", {

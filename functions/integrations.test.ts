@@ -1,3 +1,4 @@
+import { neon, neonConfig } from "@neondatabase/serverless";
 import { inject } from "vitest";
 import { describe, expect, test } from "vitest";
 
@@ -165,12 +166,32 @@ describe("integrations", () => {
     expect((await theirs.call("GET", "/api/integrations")).body["count"]).toBe(1);
   });
 
+  test("are listed with one whose vendor this version does not know", async () => {
+    const org = await newOrg(world);
+    const row = await add(org);
+    neonConfig.fetchEndpoint = world.endpoint;
+    await neon(world.databaseUrl)`
+      update integrations set vendor_id = 'of-a-newer-version' where id = ${row.id}`;
+    await add(org);
+    const list = await org.call("GET", "/api/integrations");
+    expect(list.status).toBe(200);
+    expect((list.body.data as Row[]).map((each) => each["vendor_id"]).toSorted()).toEqual([
+      "of-a-newer-version",
+      "twilio",
+    ]);
+    expect((await org.call("GET", "/api/integrations/health/status")).status).toBe(200);
+    expect((await org.call("DELETE", `/api/integrations/${row.id}`)).status).toBe(200);
+  });
+
   test("may exist once for a vendor and environment", async () => {
     const org = await newOrg(world);
     await add(org);
     const twin = await org.call("POST", "/api/integrations", twilio);
     expect(twin.status).toBe(409);
-    expect(twin.body["code"]).toBe("conflict");
+    expect(twin.body).toMatchObject({
+      code: "conflict",
+      detail: expect.stringMatching(/^This vendor has an integration in this environment already/),
+    });
     const [a, b] = await Promise.all([
       org.call("POST", "/api/integrations", { ...twilio, environment: "sandbox" }),
       org.call("POST", "/api/integrations", { ...twilio, environment: "sandbox" }),
