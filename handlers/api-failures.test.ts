@@ -208,6 +208,7 @@ describe("failures", () => {
     "application/json",
     "application/json; charset=utf-8",
     "application/fhir+json",
+    "application/json+fhir;charset=UTF-8",
     "text/json",
     "",
   ])("reads %j as JSON", async (type) => {

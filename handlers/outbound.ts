@@ -143,9 +143,11 @@ function stopwatch(safe: boolean, signal: AbortSignal | undefined) {
   };
 }
 
-/** JSON and its `+json` kin; not NDJSON, which is read as a stream. */
+/** JSON, its `+json` kin and FHIR's first name for it; not NDJSON, which is read as a stream. */
 export const isJson = (headers: Headers) =>
-  /^(?:application|text)\/(?:[\w.-]+\+)?json\s*(?:;|$)/i.test(headers.get("content-type") ?? "");
+  /^(?:application|text)\/(?:[\w.-]+\+)?json(?:\+fhir)?\s*(?:;|$)/i.test(
+    headers.get("content-type") ?? "",
+  );
 
 type Watch = ReturnType<typeof stopwatch>;
 
