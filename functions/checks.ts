@@ -13,6 +13,7 @@ import type { OrgDb } from "../db/org.ts";
 import { actionOf } from "../handlers/advice.ts";
 import { connectApi } from "../handlers/api.ts";
 import { type AnyVendor, environmentNames } from "../handlers/define.ts";
+import { failureThrown } from "../handlers/failure.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import { loadVendor, vendorId } from "../handlers/registry.ts";
 import { Problem, VendorFailure } from "../problem.ts";
@@ -49,7 +50,8 @@ export async function probe(
       message: `${vendor.name} accepted the credentials`,
       report: { latency_ms: latency(), account, checked: [...checked], cause: null },
     };
-  } catch (error) {
+  } catch (thrown) {
+    const error = failureThrown(target.vendorId, thrown);
     if (!(error instanceof VendorFailure)) throw error;
     return {
       success: false,

@@ -15,6 +15,7 @@ import { OrgDb, runSystem } from "../db/org.ts";
 import { purge } from "../db/retention.ts";
 import { connectApi } from "../handlers/api.ts";
 import type { Webhooks } from "../handlers/define.ts";
+import { failureThrown } from "../handlers/failure.ts";
 import { loadVendor } from "../handlers/registry.ts";
 import { VendorFailure } from "../problem.ts";
 import { connection, openIntegration } from "./calls.ts";
@@ -144,7 +145,8 @@ async function ask(
         body: base64ToUint8Array(body),
       },
     );
-  } catch (error) {
+  } catch (thrown) {
+    const error = failureThrown(event.vendorId, thrown);
     if (!(error instanceof VendorFailure)) throw error;
     return Date.now() - event.receivedAt.getTime() > givenUpAfterMs ? false : undefined;
   }

@@ -3,7 +3,7 @@ import * as z from "zod";
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { type Authorized, authorizer } from "./authorize.ts";
 import type { AnyVendor, EnvironmentName } from "./define.ts";
-import { failureOf } from "./failure.ts";
+import { failureOf, failureThrown } from "./failure.ts";
 import type { FieldValue } from "./fields.ts";
 import { type AuthorizationCode, memoryTokens, type Token, type Tokens } from "./oauth.ts";
 import {
@@ -264,6 +264,7 @@ function open(options: ConnectOptions, manner: Manner) {
   const { sleep = wait, tokens = memoryTokens(now) } = options;
   const declared = manner.auth ?? vendor.auth(values);
   let wrote = false;
+  let answered = false;
   let writes = 0;
   let foundPlace: Place | undefined;
   const place = () => (foundPlace ??= findPlace(vendor, environment, options.endpoint, values));
@@ -372,6 +373,7 @@ function open(options: ConnectOptions, manner: Manner) {
         ...limits,
       },
     );
+    answered = true;
     return inspect(response, limits.safe, typed);
   }
 
@@ -502,7 +504,7 @@ function open(options: ConnectOptions, manner: Manner) {
       });
     },
   };
-  return { api, hasWritten: () => wrote };
+  return { api, hasWritten: () => wrote, hasAnswered: () => answered };
 }
 
 /** Binds a vendor to one integration's values; `values` have passed `parseFields`. */
@@ -536,7 +538,7 @@ export async function runOperation(run: OperationRun): Promise<unknown> {
   const safe = operation.effect === "read";
   const streaming = operation.streams === true;
   const signal = safe || streaming ? options.signal : undefined;
-  const { api, hasWritten } = open(
+  const { api, hasWritten, hasAnswered } = open(
     { ...options, signal },
     {
       operation: id,
@@ -554,7 +556,8 @@ export async function runOperation(run: OperationRun): Promise<unknown> {
     const result = operation.result.safeParse(answer);
     if (result.success) return result.data;
     throw new VendorFailure("unexpected_reply");
-  } catch (error) {
+  } catch (thrown) {
+    const error = hasAnswered() ? failureThrown(options.vendorId, thrown) : thrown;
     if (!(error instanceof VendorFailure) || error.mayHaveHappened || !hasWritten()) throw error;
     const { failure, message, vendorStatus, vendorCode, retryAfter } = error;
     const more = { vendorStatus, vendorCode, retryAfter, mayHaveHappened: true };

@@ -7,6 +7,26 @@ export type ReadFailure = (reply: FailedReply) => Failure | undefined;
 /** For what neither the call nor the configuration says: no fault of the call, so that another integration may serve it. */
 export const notConfigured = (sentence: string) => new VendorFailure("not_configured", sentence);
 
+/**
+ * What a vendor file threw, as a failure. A reply that nobody foresaw may trip the code that reads
+ * it: the caller learns that the reply was odd, the log where it tripped, and nobody its text.
+ */
+export function failureThrown(vendorId: string, error: unknown): unknown {
+  const tripped =
+    error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+  if (!tripped) return error;
+  console.error(
+    JSON.stringify({
+      level: "error",
+      message: "vendor file threw",
+      vendor: vendorId,
+      name: error.name,
+      at: /^\s+at (.+)$/m.exec(error.stack ?? "")?.[1],
+    }),
+  );
+  return new VendorFailure("unexpected_reply");
+}
+
 const longestWaitSeconds = 7 * 24 * 3_600;
 
 /** `Retry-After` as seconds, an HTTP date (RFC 9110 §10.2.3) or, as some vendors send, an ISO date. */

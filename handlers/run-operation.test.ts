@@ -1,4 +1,4 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import * as z from "zod";
 
 import { runOperation } from "./api.ts";
@@ -266,7 +266,28 @@ describe("runOperation", () => {
     });
   });
 
-  test("lets a mistake in a vendor file surface as what it is", async () => {
+  test("a reply that trips the code which reads it is an unexpected one, and the log says where", async () => {
+    const error = vi.spyOn(console, "error").mockReturnValue();
+    const operation: Partial<Operation> = {
+      async run(api) {
+        const { at } = await api.post("/a", z.object({ at: z.number() }));
+        return new Date(at).toISOString();
+      },
+    };
+    const { answer } = run(scripted(json({ at: 1e20 })).wire, operation);
+    expect(await failureOf(answer)).toMatchObject({
+      failure: "unexpected_reply",
+      mayHaveHappened: true,
+    });
+    expect(JSON.parse(String(error.mock.calls[0]?.[0]))).toMatchObject({
+      message: "vendor file threw",
+      name: "RangeError",
+      at: expect.stringContaining("toISOString"),
+    });
+    error.mockRestore();
+  });
+
+  test("lets a mistake in a vendor file that asked nothing surface as what it is", async () => {
     const run_ = () => Promise.reject(new TypeError("undefined is not a function"));
     await expect(run(scripted(ok()).wire, { run: run_ }).answer).rejects.toBeInstanceOf(TypeError);
   });
