@@ -12,7 +12,7 @@ const steps = [
   {
     id: "credentials",
     title: "Sign-in",
-    description: "How your API wants to be asked. Its address is set above, as the API endpoint.",
+    description: "How your API wants to be asked, at the API address.",
     fields: {
       authKind: select({
         label: "Authentication",
@@ -136,7 +136,7 @@ const steps = [
       probePath: text({
         label: "Path",
         placeholder: "/me",
-        help: "Read with GET, relative to the API endpoint. Choose one that fails without credentials: the status page of an API proves nothing.",
+        help: "Read with GET, relative to the API address. Choose one that fails without credentials: the status page of an API proves nothing.",
         pattern: "^/(?!/)[^\\s#{}\\\\]*$",
         message: "A path starts with one slash and holds no spaces or braces",
         max: 500,

@@ -68,7 +68,7 @@ export const vendor = defineVendor({
       id: "credentials",
       title: "API credentials",
       description:
-        "From your FHIR application at Veradigm Connect, of app type System, or Provider where a person signs in. The organization must license the app, and tells you its FHIR address: the API endpoint.",
+        "From your FHIR application at Veradigm Connect, of app type System, or Provider where a person signs in. The organization must license the app, and tells you its FHIR address, which goes into API address.",
       fields: {
         ...signInChoice(),
         clientId: text({
