@@ -106,7 +106,7 @@ describe.each(looks)("at $width, $theme", (look) => {
   });
 });
 
-test("on a phone the chosen tab is in sight, and the API's text comes before its list", async () => {
+test("on a phone the chosen tab is in sight, the API's text before its list, and who did what", async () => {
   const { page, leave } = await visit(browser, origin, { width: widths.phone });
   await page.goto("/api/docs");
   const heading = page.getByRole("heading", { name: "Activity", exact: true });
@@ -136,6 +136,8 @@ test("on a phone the chosen tab is in sight, and the API's text comes before its
       }),
     );
   expect(middles[0]).toBe(middles[1]);
+  await page.goto("/activity/");
+  await page.getByText("by the key “Demo key”").first().waitFor();
   await leave();
 });
 
@@ -266,6 +268,8 @@ test("whoever may only look is offered nothing else", async () => {
   expect(await page.getByRole("button", { name: "Send again" }).count()).toBe(0);
   await page.keyboard.press("Escape");
   expect((await offered()).join()).not.toMatch(/Send|Retention/);
+  await page.goto("/activity/");
+  await page.getByText("by an API key").first().waitFor();
   await page.goto("/destinations/");
   await page.getByRole("button", { name: "More for Nobody answers" }).click();
   expect(await page.getByRole("menuitem").allInnerTexts()).toEqual(["Deliveries"]);
