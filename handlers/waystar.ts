@@ -145,6 +145,21 @@ function withX12<T>(cause: "invalid_request" | "unexpected_reply", work: () => T
 
 const isX12 = (said: string) => said.trimStart().startsWith("ISA");
 
+/** CAQH CORE: what cannot be processed is answered by a TA1 or a 999 alone. */
+function readAnswer<T>(answer: string, read: (x12: string) => T): T {
+  return withX12("unexpected_reply", () => {
+    const all = parseX12(answer);
+    const sets = all.flatMap(({ groups }) =>
+      groups.flatMap(({ transactions }) => transactions.map(({ set }) => set)),
+    );
+    const acknowledged = sets.length > 0 || all.some((each) => each.acknowledgments.length > 0);
+    if (!acknowledged || sets.some((set) => set !== "999")) return read(answer);
+    throw new VendorFailure("invalid_request", "Waystar or the payer could not process the X12", {
+      vendorCode: sets[0] ?? "TA1",
+    });
+  });
+}
+
 async function send270(api: Api, x12: string, values: Config, more: Call = {}): Promise<string> {
   const response = await api.send("POST", gateway, {
     ...more,
@@ -176,7 +191,7 @@ function envelopeOf(values: Config) {
 async function checkCoverage(api: Api, inquiry: Inquiry, values: Config, more?: Call) {
   const x12 = withX12("invalid_request", () => build270(inquiry, envelopeOf(values)));
   const answer = await send270(api, x12, values, more);
-  return { answer, coverage: withX12("unexpected_reply", () => read271(answer)) };
+  return { answer, coverage: readAnswer(answer, read271) };
 }
 
 const Raw = { raw: z.boolean().default(false) };
@@ -281,7 +296,7 @@ export const vendor = defineVendor({
       async run(api, { x12 }, values: Config) {
         withX12("invalid_request", () => parseX12(x12));
         const answer = await send270(api, x12, values, { timeoutMs });
-        return { ...withX12("unexpected_reply", () => read271(answer)), raw: answer };
+        return { ...readAnswer(answer, read271), raw: answer };
       },
     }),
     checkClaimStatus: operation({
@@ -347,7 +362,7 @@ export const vendor = defineVendor({
         }
         return {
           status: "answered" as const,
-          ...withX12("unexpected_reply", () => read277(payload)),
+          ...readAnswer(payload, read277),
           ...(params.raw && { raw: payload }),
         };
       },

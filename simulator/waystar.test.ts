@@ -3,6 +3,7 @@ import { afterAll, beforeEach, describe, expect, test } from "vitest";
 
 import { realTimeRequest, textOf } from "../handlers/waystar-soap.ts";
 import { vendor } from "../handlers/waystar.ts";
+import { acknowledged, isa } from "../handlers/x12-samples.ts";
 import type { VendorFailure } from "../problem.ts";
 import type { FaultKind } from "./define.ts";
 import { startSimulator } from "./server.ts";
@@ -176,6 +177,18 @@ describe("coverage", () => {
         failure: "unexpected_reply",
         message: expect.stringMatching(/^The answer is not whole X12: segment \d+/),
       });
+  });
+
+  test.each([
+    ["999", acknowledged],
+    ["TA1", `${isa}TA1*000000042*261123*1200*R*006~IEA*0*000000042~`],
+  ])("that is refused by a %s was not asked for right", async (vendorCode, answer) => {
+    const refused = { failure: "invalid_request", vendorCode };
+    await expect(run("checkEligibility", inquiry, answering(answer))).rejects.toMatchObject(
+      refused,
+    );
+    const envelope = answering(`<Envelope><Body><Payload>${answer}</Payload></Body></Envelope>`);
+    await expect(run("checkClaimStatus", question, envelope)).rejects.toMatchObject(refused);
   });
 
   test("with a name that X12 cannot carry is refused before it is sent", async () => {
