@@ -28,13 +28,27 @@ const aaaOf = ({ code, field }: Rejected) =>
 
 function readErrors(errors: readonly Rejected[] | null | undefined) {
   const all = errors ?? [];
-  const telling = all.filter(({ field }) => field !== "AAA");
-  return (telling.length ? telling : all).map((error) => {
+  const telling = all.filter((error) => error.field !== "AAA" || aaaOf(error));
+  const read = (telling.length ? telling : all).map((error) => {
     const aaa = aaaOf(error);
     if (aaa) return rejection(aaa);
     const code = error.code ?? error.field ?? "error";
     return { code, message: error.description ?? "The request was not accepted" };
   });
+  // A rejection stands beside whom it is about, and often once more for the whole reply.
+  const spelled = read.map((error) => JSON.stringify(error));
+  return read.filter((_, index) => spelled.indexOf(spelled[index] ?? "") === index);
+}
+
+/** IK501 and IK502 of a 999 that came in place of the payer's answer. */
+const Acknowledged = {
+  transactionSetAcknowledgement: Text,
+  implementationTransactionSetSyntaxError: Text,
+};
+function readRefusal(said: z.output<z.ZodObject<typeof Acknowledged>>) {
+  if (!/^[RMWX]$/.test(said.transactionSetAcknowledgement ?? "")) return [];
+  const code = said.implementationTransactionSetSyntaxError;
+  return [{ code: code ? `999:${code}` : "999", message: "The payer could not process the X12" }];
 }
 
 /** A reply as `schema` reads it, and as it came. */
@@ -119,11 +133,15 @@ const Dates = z.object({
   eligibilityEnd: Text,
 });
 
+const aaaErrors = z.array(Rejected).nullish();
 export const EligibilityReply = z
   .looseObject({
+    ...Acknowledged,
     controlNumber: Text,
-    subscriber: z.object({ memberId: Text, groupNumber: Text }).nullish(),
-    payer: z.object({ name: Text }).nullish(),
+    provider: z.object({ aaaErrors }).nullish(),
+    subscriber: z.object({ memberId: Text, groupNumber: Text, aaaErrors }).nullish(),
+    dependents: z.array(z.object({ aaaErrors })).nullish(),
+    payer: z.object({ name: Text, aaaErrors }).nullish(),
     planInformation: z.object({ groupNumber: Text, planDescription: Text }).nullish(),
     planDateInformation: Dates.nullish(),
     planStatus: z
@@ -161,6 +179,8 @@ export function readEligibility(reply: z.output<typeof EligibilityReply>): Cover
     plan: planDetails,
     serviceTypes: serviceTypeCodes ?? [],
   }));
+  const parties = [reply.payer, reply.provider, reply.subscriber, ...(reply.dependents ?? [])];
+  const rejected = parties.flatMap((party) => party?.aaaErrors ?? []);
   const dates = reply.planDateInformation;
   const [from, to] = (dates?.plan ?? dates?.eligibility ?? "").split("-");
   return {
@@ -175,7 +195,7 @@ export function readEligibility(reply: z.output<typeof EligibilityReply>): Cover
     to: date(dates?.planEnd ?? dates?.eligibilityEnd ?? to),
     trace: reply.controlNumber,
     benefits,
-    errors: readErrors(reply.errors),
+    errors: [...readErrors([...(reply.errors ?? []), ...rejected]), ...readRefusal(reply)],
   };
 }
 
@@ -422,6 +442,7 @@ export function statusRequest(params: CapabilityParams<"claim.status">, controlN
 
 export const StatusReply = z
   .looseObject({
+    ...Acknowledged,
     controlNumber: Text,
     claims: z
       .array(
@@ -471,5 +492,5 @@ export function readStatus(reply: z.output<typeof StatusReply>): ClaimAnswers {
       code: refused.code ?? "error",
       message: refused.description ?? "The payer did not say what became of the claim",
     });
-  return { claims, errors: [...errors, ...own] };
+  return { claims, errors: [...errors, ...own, ...readRefusal(reply)] };
 }

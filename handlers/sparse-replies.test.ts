@@ -218,6 +218,66 @@ const cases: Sparse[] = [
   },
   {
     vendor: "optum",
+    operation: "checkEligibility",
+    replies: [
+      {
+        controlNumber: "123456789",
+        errors: [
+          { field: "AAA", code: "72", description: "Invalid ID" },
+          { field: "subscriber", description: "Not one of the sandbox's" },
+        ],
+        provider: { aaaErrors: [{ code: "51" }] },
+        subscriber: { aaaErrors: [{ field: "AAA", code: "72", description: "Invalid ID" }] },
+        dependents: [{ aaaErrors: null }],
+      },
+    ],
+    result: {
+      status: "unknown",
+      trace: "123456789",
+      benefits: [],
+      errors: [
+        { code: "72", message: "The member number is missing or wrong" },
+        { code: "subscriber", message: "Not one of the sandbox's" },
+        { code: "51", message: "The payer does not have the provider on file" },
+      ],
+    },
+  },
+  {
+    vendor: "optum",
+    operation: "checkEligibility",
+    replies: [{ controlNumber: "1", transactionSetAcknowledgement: "R" }],
+    result: {
+      status: "unknown",
+      trace: "1",
+      benefits: [],
+      errors: [{ code: "999", message: "The payer could not process the X12" }],
+    },
+  },
+  {
+    vendor: "optum",
+    operation: "checkClaimStatus",
+    replies: [
+      {
+        controlNumber: "1",
+        transactionSetAcknowledgement: "R",
+        implementationTransactionSetSyntaxError: "I6",
+      },
+    ],
+    result: {
+      status: "answered",
+      id: "2632800000001",
+      claims: [],
+      errors: [{ code: "999:I6", message: "The payer could not process the X12" }],
+    },
+  },
+  {
+    vendor: "optum",
+    operation: "checkClaimStatus",
+    replies: [{ controlNumber: "1", transactionSetAcknowledgement: "A" }],
+    result: { status: "answered", id: "2632800000001", claims: [], errors: [] },
+  },
+  {
+    vendor: "optum",
     operation: "listPayers",
     replies: [{ data: null, totalCount: 0 }],
     result: { payers: [], total: 0 },
