@@ -176,6 +176,10 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
   );
 }
 
+/** A stream or a file of text is shown as it is. */
+const resultText = (result: unknown) =>
+  typeof result === "string" ? result : JSON.stringify(result, null, 2);
+
 function Result({
   outcome,
   operation,
@@ -188,7 +192,7 @@ function Result({
       <>
         <p class="quiet">Run the operation to see what comes back. It looks like this:</p>
         <pre tabIndex={0} class="faint">
-          {JSON.stringify(operation.example.result, null, 2)}
+          {resultText(operation.example.result)}
         </pre>
       </>
     );
@@ -202,11 +206,7 @@ function Result({
           </span>
           <span class="quiet small">{outcome.tookMs} ms</span>
         </p>
-        <pre tabIndex={0}>
-          {typeof outcome.result === "string"
-            ? outcome.result
-            : JSON.stringify(outcome.result, null, 2)}
-        </pre>
+        <pre tabIndex={0}>{resultText(outcome.result)}</pre>
       </>
     );
   const { error } = outcome;

@@ -12,7 +12,7 @@ export type Scope = Permission;
 export const scopeTexts: Readonly<Record<Scope, string>> = {
   "integrations:read": "See integrations, their status and metrics",
   "integrations:write": "Add, change and remove integrations",
-  "integrations:test": "Test connections",
+  "integrations:test": "Test integrations",
   "integrations:execute": "Run operations at vendors",
   "activity:read": "Read the activity log",
   "events:read": "Read events, with what vendors sent",
