@@ -27,6 +27,21 @@ export const CallHeaders = z.object({
     .optional(),
 });
 
+const answer = json(
+  z.object({
+    success: z.literal(true),
+    data: z.object({
+      integration_id: z.uuid(),
+      vendor_id: z.string(),
+      operation: z.string(),
+      result: z.unknown(),
+      latency_ms: z.number().int(),
+    }),
+  }),
+  "The vendor's answer in the operation's own form; a streaming operation answers with its stream",
+);
+const Stream = z.string().openapi({ format: "binary" });
+
 const execute = createRoute({
   method: "post",
   path: "/{id}/execute",
@@ -48,21 +63,7 @@ const execute = createRoute({
       },
     },
   },
-  responses: {
-    200: json(
-      z.object({
-        success: z.literal(true),
-        data: z.object({
-          integration_id: z.uuid(),
-          vendor_id: z.string(),
-          operation: z.string(),
-          result: z.unknown(),
-          latency_ms: z.number().int(),
-        }),
-      }),
-      "The vendor's answer in the operation's own form; a streaming operation answers with its stream",
-    ),
-  },
+  responses: { 200: { ...answer, content: { ...answer.content, "*/*": { schema: Stream } } } },
 });
 
 /** Failures that say something about the integration, not about the params of one call. */

@@ -223,7 +223,10 @@ export async function execute(
     header: { "idempotency-key": idempotencyKey },
   });
   const type = response.headers.get("content-type") ?? "";
-  if (type.startsWith("application/json")) return (await response.json()).data.result;
+  if (type.startsWith("application/json")) {
+    const answered = await response.json();
+    if (answered instanceof Object && "data" in answered) return answered.data.result;
+  }
   if (type.startsWith("text/")) return response.text();
   return { content_type: type, size_bytes: (await response.blob()).size };
 }
