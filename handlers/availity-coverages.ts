@@ -25,7 +25,10 @@ const Worth = z.object({
   amount: Text,
   units: Text,
   amountTimePeriod: Text,
+  total: Text,
+  totalTimePeriod: Text,
   remaining: Text,
+  remainingTimePeriod: Text,
 });
 type Worth = z.output<typeof Worth>;
 const Worths = z.array(Worth).nullish();
@@ -42,6 +45,7 @@ const Benefit = z.object({
   type: Text,
   status: Text,
   statusCode: Text,
+  nonCovered: Networks,
   amounts: z
     .object({
       coInsurance: Networks,
@@ -83,43 +87,54 @@ const Coverages = z.union([z.looseObject({ coverages: z.array(CoverageReply) }),
 
 type Line = Coverage["benefits"][number];
 
-/** All four networks: who reads the first alone misquotes the patient. */
-function readWorths(
-  code: string,
-  benefit: z.output<typeof Benefit>,
-  networks: z.output<typeof Networks>,
-) {
-  const names: Readonly<Record<string, string>> = {
-    A: "Co-insurance",
-    B: "Co-payment",
-    C: "Deductible",
-    G: "Out of pocket (stop loss)",
-  };
-  const line = (worth: Worth, inNetwork: boolean | undefined): Line[] => {
-    const amount = worth.amount ?? worth.remaining;
-    if (amount === undefined) return [];
-    const isNumber = /^\d*\.?\d+$/.test(amount);
-    const isShare = isNumber && (code === "A" || /percent|%/i.test(worth.units ?? ""));
-    return [
-      {
-        code,
-        name: [names[code], benefit.name].filter(Boolean).join(": "),
-        serviceTypes: benefit.type ? [benefit.type] : [],
-        ...(isShare ? { percent: percentOf(amount) } : { amount }),
-        period: worth.amountTimePeriod ?? (worth.amount === undefined ? "Remaining" : undefined),
-        inNetwork,
-      },
-    ];
-  };
+/** An amount, and of a deductible its total and what remains of it: each is a line, as in a 271. */
+function amountsOf(worth: Worth) {
+  const { amount, total, remaining, amountTimePeriod, totalTimePeriod } = worth;
+  const { remainingTimePeriod: left = "" } = worth;
+  const once = total === amount;
   return [
-    ...(networks?.inNetwork ?? []).flatMap((worth) => line(worth, true)),
-    ...(networks?.outOfNetwork ?? []).flatMap((worth) => line(worth, false)),
-    ...(networks?.noNetwork ?? []).flatMap((worth) => line(worth, undefined)),
-    ...(networks?.notApplicableNetwork ?? []).flatMap((worth) => line(worth, undefined)),
+    { amount, period: amountTimePeriod ?? (once ? totalTimePeriod : undefined) },
+    { amount: once ? undefined : total, period: totalTimePeriod },
+    { amount: remaining, period: /remaining/i.test(left) ? left : "Remaining" },
   ];
 }
 
-const readBenefit = (benefit: z.output<typeof Benefit>): Line[] => [
+type Benefit = z.output<typeof Benefit>;
+type Networks = z.output<typeof Networks>;
+
+/** All four networks: who reads the first alone misquotes the patient. */
+const ofNetworks = (networks: Networks, read: (worth: Worth, inNetwork?: boolean) => Line[]) => [
+  ...(networks?.inNetwork ?? []).flatMap((worth) => read(worth, true)),
+  ...(networks?.outOfNetwork ?? []).flatMap((worth) => read(worth, false)),
+  ...(networks?.noNetwork ?? []).flatMap((worth) => read(worth)),
+  ...(networks?.notApplicableNetwork ?? []).flatMap((worth) => read(worth)),
+];
+
+const names: Readonly<Record<string, string>> = {
+  A: "Co-insurance",
+  B: "Co-payment",
+  C: "Deductible",
+  G: "Out of pocket (stop loss)",
+  I: "Non-covered",
+};
+const lineOf = (code: string, { name, type }: Benefit): Line => ({
+  code,
+  name: [names[code], name].filter(Boolean).join(": "),
+  serviceTypes: type ? [type] : [],
+});
+
+const readWorths = (code: string, benefit: Benefit, networks: Networks) =>
+  ofNetworks(networks, (worth, inNetwork) =>
+    amountsOf(worth).flatMap(({ amount, period }) => {
+      if (amount === undefined) return [];
+      const isNumber = /^\d*\.?\d+$/.test(amount);
+      const isShare = isNumber && (code === "A" || /percent|%/i.test(worth.units ?? ""));
+      const value = isShare ? { percent: percentOf(amount) } : { amount };
+      return { ...lineOf(code, benefit), ...value, period, inNetwork };
+    }),
+  );
+
+const readBenefit = (benefit: Benefit): Line[] => [
   ...(benefit.statusCode
     ? [
         {
@@ -129,6 +144,7 @@ const readBenefit = (benefit: z.output<typeof Benefit>): Line[] => [
         },
       ]
     : []),
+  ...ofNetworks(benefit.nonCovered, (_, inNetwork) => [{ ...lineOf("I", benefit), inNetwork }]),
   ...readWorths("B", benefit, benefit.amounts?.coPayment),
   ...readWorths("A", benefit, benefit.amounts?.coInsurance),
   ...readWorths("C", benefit, benefit.amounts?.deductibles),
