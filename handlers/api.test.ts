@@ -5,7 +5,8 @@ import * as z from "zod";
 import { Problem, type VendorCause } from "../problem.ts";
 import { type Auth, type ConnectOptions, type SingleAuth } from "./api.ts";
 import type { AnyVendor } from "./define.ts";
-import type { Tokens } from "./oauth.ts";
+import { memoryTokens, type Tokens } from "./oauth.ts";
+import type { Wire } from "./outbound.ts";
 import { Thing, connect, failureOf, json, ok, scripted, secret, vendorOf } from "./testing.ts";
 
 describe("addresses", () => {
@@ -255,6 +256,45 @@ describe("credentials on the wire", () => {
     expect(requests.map(({ url }) => new URL(url).pathname)).toEqual(["/token", "/v1/a", "/v1/b"]);
     expect(requests[1]?.headers.get("authorization")).toBe("Bearer fresh");
   });
+
+  test.each(["client_credentials", "session"] as const)(
+    "who leaves takes no token (%s) from those who wait for the same",
+    async (kind) => {
+      const caller = new AbortController();
+      let asked = 0;
+      const wire: Wire = async ({ url }) => {
+        if (!url.endsWith("/token")) return ok();
+        asked += 1;
+        caller.abort();
+        await new Promise((resolve) => setTimeout(resolve, 20));
+        return json({ access_token: "fresh", expires_in: 300 });
+      };
+      const tokenUrl = "https://login.acme.example/token";
+      const signIns = {
+        client_credentials: {
+          kind: "client_credentials",
+          tokenUrl,
+          clientId: "c",
+          clientSecret: secret,
+          style: "basic",
+        },
+        session: {
+          kind: "session",
+          login: async (api) => {
+            await api.post("/token", z.unknown());
+            return { headers: { "x-session": "s" }, expiresInSeconds: 60 };
+          },
+        },
+      } satisfies Record<string, SingleAuth>;
+      const vendor = vendorOf({ auth: () => signIns[kind] });
+      const shared = { vendor, tokens: memoryTokens() };
+      const leaving = connect(wire, { ...shared, signal: caller.signal }).api.get("/a", Thing);
+      const waiting = connect(wire, shared).api.get("/b", Thing);
+      expect(await failureOf(leaving)).toMatchObject({ failure: "timeout" });
+      await waiting;
+      expect(asked).toBe(1);
+    },
+  );
 
   test("fetches a token at the environment's own host where the vendor names a path", async () => {
     const { wire, requests } = scripted((request) =>

@@ -285,15 +285,16 @@ function open(options: ConnectOptions, manner: Manner) {
       baseUrl: () => place().baseUrl,
       tokens,
       now,
+      // Others wait for the same token: who leaves does not take it along.
       outlet: {
         wire,
         now,
-        signal,
         resolve: options.resolve,
         timeoutMs: options.timeoutMs,
         failure: vendor.failure,
       },
-      anonymous: () => open(options, { auth: { kind: "none" }, safe: true }).api,
+      anonymous: () =>
+        open({ ...options, signal: undefined }, { auth: { kind: "none" }, safe: true }).api,
       grant: options.grant,
       heldKey: options.heldKey,
     });

@@ -67,7 +67,6 @@ export type Outlet = {
   resolve?: Resolve | undefined;
   now?: (() => number) | undefined;
   timeoutMs?: number | undefined;
-  signal?: AbortSignal | undefined;
   /** The vendor's reading of error replies that RFC 6749 does not explain. */
   failure?: ReadFailure | undefined;
 };
@@ -130,7 +129,7 @@ function tokenFailure(status: number, headers: Headers, text: string, outlet: Ou
 
 /** A request to an OAuth endpoint: failures are thrown, a success is handed on for its checks. */
 async function ask(url: string, init: RequestInit, outlet: Outlet) {
-  const { wire, resolve, timeoutMs, signal } = outlet;
+  const { wire, resolve, timeoutMs } = outlet;
   const response = await guardedFetch(
     {
       method: init.method ?? "GET",
@@ -138,7 +137,7 @@ async function ask(url: string, init: RequestInit, outlet: Outlet) {
       headers: new Headers(init.headers),
       ...(init.body != null && { body: String(init.body) }),
     },
-    { wire, hosts: ["*"], resolve, safe: true, timeoutMs, signal, maxBytes: 1024 * 1024 },
+    { wire, hosts: ["*"], resolve, safe: true, timeoutMs, maxBytes: 1024 * 1024 },
   );
   const text = await response.text();
   const failure = tokenFailure(response.status, response.headers, text, outlet);
