@@ -18,7 +18,10 @@ import { EffectBadge } from "./OperationTable.tsx";
 import { Prose } from "./Prose.tsx";
 import { Empty, messageOf } from "./States.tsx";
 
-type Outcome = { ok: true; result: unknown; tookMs: number } | { ok: false; error: unknown };
+type Outcome =
+  | { ok: true; result: unknown; tookMs: number }
+  /** `heard`: what had come of a stream that broke off. */
+  | { ok: false; error: unknown; heard: string };
 type Props = { vendor: VendorDetail; row: Integration };
 
 /** Of `params.address.city` it is `address`. */
@@ -80,21 +83,26 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
   const [confirming, setConfirming] = useState<Record<string, unknown>>();
   const [busy, setBusy] = useState(false);
   const [outcome, setOutcome] = useState<Outcome>();
+  const [heard, setHeard] = useState("");
   const place = useRef<HTMLElement>(null);
+  const hasBegun = heard !== "";
   useEffect(() => {
-    if (outcome) place.current?.scrollIntoView({ block: "nearest" });
-  }, [outcome]);
+    if (outcome || hasBegun) place.current?.scrollIntoView({ block: "nearest" });
+  }, [outcome, hasBegun]);
 
   async function run(params: Record<string, unknown>) {
     setConfirming(undefined);
     setBusy(true);
     setOutcome(undefined);
+    setHeard("");
     const started = performance.now();
+    let text = "";
+    const listen = (soFar: string) => setHeard((text = soFar));
     try {
-      const result = await execute(row.id, operation.id, params, crypto.randomUUID());
+      const result = await execute(row.id, operation.id, params, crypto.randomUUID(), listen);
       setOutcome({ ok: true, result, tookMs: Math.round(performance.now() - started) });
     } catch (error) {
-      setOutcome({ ok: false, error });
+      setOutcome({ ok: false, error, heard: text });
       if (error instanceof ApiProblem)
         complain(
           Object.fromEntries(error.errors.map(({ path, message }) => [paramOf(path), message])),
@@ -155,7 +163,11 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
       </form>
       <section class="stack" ref={place} aria-live="polite" aria-label="Result">
         <h2>Result</h2>
-        <Result outcome={outcome} operation={operation} />
+        {busy && hasBegun ? (
+          <Coming text={heard} />
+        ) : (
+          <Result outcome={outcome} operation={operation} />
+        )}
       </section>
       {confirming && (
         <Confirm
@@ -179,6 +191,16 @@ function OperationForm({ vendor, row, operation }: Props & { operation: Operatio
 /** A stream or a file of text is shown as it is. */
 const resultText = (result: unknown) =>
   typeof result === "string" ? result : JSON.stringify(result, null, 2);
+
+/** A stream as it comes; read aloud once it is whole. */
+const Coming = ({ text }: { text: string }) => (
+  <div class="stack" aria-busy="true">
+    <p class="row quiet small">
+      <span class="spinner" /> Coming in
+    </p>
+    <pre>{text}</pre>
+  </div>
+);
 
 function Result({
   outcome,
@@ -216,17 +238,20 @@ function Result({
   const general = (problem?.errors ?? []).filter(({ path }) => !named.has(paramOf(path)));
   const page = problem?.vendorCause ?? (problem?.status ? problem.code : undefined);
   return (
-    <div class="note note-bad">
-      <Icon name="alert" />
-      <div>
-        <b>It did not work</b>
-        <p>{messageOf(error)}</p>
-        {general.map(({ message }) => (
-          <p key={message}>{message}</p>
-        ))}
-        {page && <a href={`/problems/${page}/`}>What this means and what to do</a>}
+    <>
+      <div class="note note-bad">
+        <Icon name="alert" />
+        <div>
+          <b>It did not work</b>
+          <p>{messageOf(error)}</p>
+          {general.map(({ message }) => (
+            <p key={message}>{message}</p>
+          ))}
+          {page && <a href={`/problems/${page}/`}>What this means and what to do</a>}
+        </div>
       </div>
-    </div>
+      {outcome.heard && <pre tabIndex={0}>{outcome.heard}</pre>}
+    </>
   );
 }
 

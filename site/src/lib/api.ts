@@ -32,17 +32,22 @@ const writeLimitMs = 60_000;
 const retryDelaysMs = [250, 1000];
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** `fetch` with a time limit; a GET is repeated when the network fails. */
+/** `fetch` with a time limit, which covers JSON to its end; a GET is repeated when the network fails. */
 export async function patientFetch(
   input: RequestInfo | URL,
   init: RequestInit = {},
 ): Promise<Response> {
   const reads = (init.method ?? "GET") === "GET";
   for (let attempt = 0; ; attempt++) {
-    const signal = AbortSignal.timeout(reads ? readLimitMs : writeLimitMs);
+    const limit = new AbortController();
+    const { signal } = limit;
+    const timer = setTimeout(() => limit.abort(), reads ? readLimitMs : writeLimitMs);
     try {
-      return await fetch(input, { ...init, credentials: "same-origin", signal });
+      const response = await fetch(input, { ...init, credentials: "same-origin", signal });
+      if (!/json/.test(response.headers.get("content-type") ?? "")) clearTimeout(timer);
+      return response;
     } catch {
+      clearTimeout(timer);
       if (signal.aborted)
         throw new ApiProblem("timed_out", "The server took too long to answer. Try again.");
       const delay = reads ? retryDelaysMs[attempt] : undefined;
@@ -210,12 +215,16 @@ export const testWebhook = (id: string) =>
 
 export const checkAll = () => answer(routes.health.check.$post());
 
-/** An operation's result; of one that streams, the text or, of other content, its type and size. */
+/**
+ * An operation's result; of one that streams, the text or, of other content, its type and size.
+ * `heard` is given what has come of a text so far.
+ */
 export async function execute(
   id: string,
   operation: string,
   params: Record<string, unknown>,
   idempotencyKey: string,
+  heard: (text: string) => void,
 ): Promise<unknown> {
   const response = await routes[":id"].execute.$post({
     param: { id },
@@ -227,8 +236,25 @@ export async function execute(
     const answered = await response.json();
     if (answered instanceof Object && "data" in answered) return answered.data.result;
   }
-  if (type.startsWith("text/")) return response.text();
+  if (type.startsWith("text/") && response.body) return listen(response.body, heard);
   return { content_type: type, size_bytes: (await response.blob()).size };
+}
+
+async function listen(
+  body: ReadableStream<Uint8Array<ArrayBuffer>>,
+  heard: (text: string) => void,
+) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let text = "";
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return text;
+      heard((text += value));
+    }
+  } catch {
+    throw new ApiProblem("offline", "The answer broke off before its end.");
+  }
 }
 
 export const activityTypes = {
