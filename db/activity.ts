@@ -120,8 +120,10 @@ export const verifyActivity = (db: OrgDb) =>
   db.sql<{ intact: boolean; rows: number; first_bad_seq: number | null; head: string }>(sql`
     with chain as (
       select seq, hash,
-        hash = activity_digest(prev_hash, seq, id, org_id, integration_id, activity_type, status,
-            details, error_message, actor, ip, request_id, created_at)
+        (hash = activity_digest(prev_hash, seq, id, org_id, integration_id, vendor_id, activity_type,
+              status, details, error_message, actor, created_by, ip, request_id, created_at)
+            or hash = activity_digest(prev_hash, seq, id, org_id, integration_id, activity_type,
+              status, details, error_message, actor, ip, request_id, created_at))
           and prev_hash = coalesce(lag(hash) over (order by seq), '')
           and seq = row_number() over (order by seq) as good
       from integration_activity_log where org_id = app_org_id()

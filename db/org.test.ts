@@ -171,7 +171,8 @@ describe.each(["pglite", "postgres"])("tenancy on %s", (engine) => {
     const [rows] = await db.run(
       db.sql<{ seq: string; prev_hash: string; hash: string; good: boolean }>(sql`
         select seq, prev_hash, hash, hash = activity_digest(prev_hash, seq, id, org_id, integration_id,
-          activity_type, status, details, error_message, actor, ip, request_id, created_at) as good
+          vendor_id, activity_type, status, details, error_message, actor, created_by, ip, request_id,
+          created_at) as good
         from integration_activity_log order by seq`),
     );
     expect(rows.map((row) => Number(row.seq))).toEqual(rows.map((_, index) => index + 1));

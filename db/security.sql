@@ -22,6 +22,17 @@ REVOKE UPDATE, DELETE, TRUNCATE ON integration_activity_log FROM ehrconnect_tena
 REVOKE ALL ON activity_heads FROM ehrconnect_tenant, ehrconnect_system;
 --> statement-breakpoint
 CREATE OR REPLACE FUNCTION activity_digest(
+  prev text, seq bigint, id uuid, org uuid, integration uuid, vendor text, kind text, status text,
+  details jsonb, error text, actor text, by uuid, ip text, request text, at timestamptz
+) RETURNS text LANGUAGE sql IMMUTABLE AS $$
+  SELECT encode(sha256(convert_to(jsonb_build_array(
+    prev, seq, id, org, integration, vendor, kind, status, details, error, actor, by, ip, request,
+    extract(epoch FROM at)
+  )::text, 'UTF8')), 'hex')
+$$;
+--> statement-breakpoint
+-- Of rows that were written before the digest held the vendor and who created the row.
+CREATE OR REPLACE FUNCTION activity_digest(
   prev text, seq bigint, id uuid, org uuid, integration uuid, kind text, status text, details jsonb,
   error text, actor text, ip text, request text, at timestamptz
 ) RETURNS text LANGUAGE sql IMMUTABLE AS $$
@@ -41,8 +52,8 @@ BEGIN
   NEW.seq := head.seq + 1;
   NEW.prev_hash := head.hash;
   NEW.hash := activity_digest(NEW.prev_hash, NEW.seq, NEW.id, NEW.org_id, NEW.integration_id,
-    NEW.activity_type, NEW.status, NEW.details, NEW.error_message, NEW.actor, NEW.ip,
-    NEW.request_id, NEW.created_at);
+    NEW.vendor_id, NEW.activity_type, NEW.status, NEW.details, NEW.error_message, NEW.actor,
+    NEW.created_by, NEW.ip, NEW.request_id, NEW.created_at);
   UPDATE activity_heads SET seq = NEW.seq, hash = NEW.hash WHERE org_id = NEW.org_id;
   RETURN NEW;
 END $$;

@@ -64,6 +64,51 @@ describe("the audit log", () => {
     expect(await verify(org)).toMatchObject({ intact: false, first_bad_seq: 4 });
   });
 
+  test("shows a change of any column of a row", async () => {
+    const [org, other] = [await newOrg(world), await newOrg(world)];
+    await fill(org, 3);
+    const [row] = await sql`select id from integration_activity_log
+      where org_id = ${org.orgId} and seq = 2`;
+    const columns = await sql`select column_name as name, data_type as type
+      from information_schema.columns where table_name = 'integration_activity_log'`;
+    const another: Record<string, string> = {
+      uuid: crypto.randomUUID(),
+      jsonb: '{"n":"2"}',
+      bigint: "9",
+      "timestamp with time zone": "2026-01-01T00:00:00.000001Z",
+    };
+    let id = row?.["id"] as string;
+    const set = async (name: string, type: string, value: string | null) => {
+      await sql.query(
+        `update integration_activity_log set ${name} = cast($1 as ${type}) where id = $2`,
+        [value, id],
+      );
+      if (name === "id" && value) id = value;
+    };
+    for (const { name, type } of columns as { name: string; type: string }[]) {
+      const [before] = await sql.query(
+        `select cast(${name} as text) as value from integration_activity_log where id = $1`,
+        [id],
+      );
+      await set(name, type, name === "org_id" ? other.orgId : (another[type] ?? "another"));
+      expect(await verify(org), name).toMatchObject({ intact: false });
+      await set(name, type, before?.["value"] as string | null);
+      expect(await verify(org), name).toMatchObject({ intact: true });
+    }
+  });
+
+  test("verifies rows from before the digest held the vendor and the person", async () => {
+    const org = await newOrg(world);
+    await fill(org, 1);
+    await sql`update integration_activity_log set hash = activity_digest(prev_hash, seq, id, org_id,
+        integration_id, activity_type, status, details, error_message, actor, ip, request_id, created_at)
+      where org_id = ${org.orgId}`;
+    await sql`update activity_heads h set hash = a.hash from integration_activity_log a
+      where a.org_id = h.org_id and h.org_id = ${org.orgId}`;
+    await fill(org, 2);
+    expect(await verify(org)).toMatchObject({ intact: true, rows: 3 });
+  });
+
   test("writes cells that no spreadsheet runs and no parser breaks", () => {
     expect(csvCell("=HYPERLINK(1)")).toBe("'=HYPERLINK(1)");
     expect(csvCell("@SUM(A1)")).toBe("'@SUM(A1)");
