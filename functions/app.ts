@@ -45,6 +45,22 @@ root.use("*", async function finish(c, next) {
   c.executionCtx.waitUntil(done);
   await done;
 });
+root.use(
+  "*",
+  secureHeaders({
+    strictTransportSecurity: "max-age=63072000; includeSubDomains; preload",
+    xFrameOptions: "DENY",
+    referrerPolicy: "no-referrer",
+    contentSecurityPolicy: {
+      defaultSrc: ["'none'"],
+      styleSrc: ["'self'"],
+      imgSrc: ["'self'"],
+      baseUri: ["'none'"],
+      formAction: ["'none'"],
+      frameAncestors: ["'none'"],
+    },
+  }),
+);
 root.use("*", async function configure(c, next) {
   c.env = envOf(c.env);
   const started = Date.now();
@@ -63,22 +79,6 @@ root.use("*", async function configure(c, next) {
     }),
   );
 });
-root.use(
-  "*",
-  secureHeaders({
-    strictTransportSecurity: "max-age=63072000; includeSubDomains; preload",
-    xFrameOptions: "DENY",
-    referrerPolicy: "no-referrer",
-    contentSecurityPolicy: {
-      defaultSrc: ["'none'"],
-      styleSrc: ["'self'"],
-      imgSrc: ["'self'"],
-      baseUri: ["'none'"],
-      formAction: ["'none'"],
-      frameAncestors: ["'none'"],
-    },
-  }),
-);
 root.use("/api/*", (c, next) =>
   cors({
     origin: (origin) => (c.env.settings.allowedOrigins.includes(origin) ? origin : null),

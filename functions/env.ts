@@ -60,16 +60,29 @@ export type Env = Bindings & { settings: Settings; client: Client; vault: Vault 
 
 const parsed = new WeakMap<object, Env>();
 
+function refused(error: unknown): Problem {
+  const names =
+    error instanceof z.ZodError
+      ? error.issues.map((issue) => issue.path.join(".")).join(", ")
+      : "KEY_RING";
+  console.error(JSON.stringify({ level: "error", message: "configuration refused", names }));
+  return new Problem("unavailable", `The service is not configured: ${names}`);
+}
+
+function ringOf(bindings: Bindings) {
+  try {
+    return openKeyRing(bindings);
+  } catch (error) {
+    throw refused(error);
+  }
+}
+
 /** Parsed once an isolate and refused loudly: a Worker with a wrong configuration serves nothing. */
 export function envOf(bindings: Bindings): Env {
   let env = parsed.get(bindings);
   if (!env) {
     const result = Settings.safeParse(bindings);
-    if (!result.success) {
-      const names = result.error.issues.map((issue) => issue.path.join(".")).join(", ");
-      console.error(JSON.stringify({ level: "error", message: "configuration refused", names }));
-      throw new Problem("unavailable", `The service is not configured: ${names}`);
-    }
+    if (!result.success) throw refused(result.error);
     const allowedOrigins = result.data.ALLOWED_ORIGINS.split(",").flatMap((o) => o.trim() || []);
     const settings = {
       ...result.data,
@@ -80,7 +93,7 @@ export function envOf(bindings: Bindings): Env {
       ...bindings,
       settings,
       client: openClient(settings.DATABASE_URL, settings.DATABASE_ENDPOINT),
-      vault: openVault(openKeyRing(bindings)),
+      vault: openVault(ringOf(bindings)),
     };
     parsed.set(bindings, env);
   }
