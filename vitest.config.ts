@@ -8,6 +8,7 @@ const once = [
   "envelope",
   "excerpt",
   "fuzz",
+  "key-services",
   "limits",
   "oauth",
   "retries",

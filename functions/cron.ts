@@ -12,26 +12,41 @@ const checksPerMessage = 6;
 const claimedAtOnce = 600;
 const refreshedAtOnce = 300;
 
-/** Every minute. What fails in one part does not keep the other from its work. */
-export async function handleCron(env: Env): Promise<void> {
+/** Every minute; `at` is the one that it is for. What fails in one part does not keep the other from its work. */
+export async function handleCron(env: Env, at: Date): Promise<void> {
   const parts = await Promise.allSettled([
     claimChecks(env),
     sweep(env),
     tendGrants(env),
-    keepHouse(env),
+    keepHouse(env, at),
   ]);
   for (const part of parts) if (part.status === "rejected") throw part.reason;
 }
 
+const movedAtOnce = 5_000;
+
 /** Once an hour: what has expired goes, and envelopes of an older key move to the newest. */
-async function keepHouse(env: Env, now = new Date()): Promise<void> {
-  if (now.getUTCMinutes() !== 7) return;
+async function keepHouse(env: Env, at: Date): Promise<void> {
+  if (at.getUTCMinutes() !== 7) return;
   await runSystem(env.client, purgeKeys);
-  for (let left = true, moved = 0; left && moved < 5_000;) {
-    const step = await rotate(env.client, env.vault, { limit: 200 });
-    left = step.left && step.moved > 0;
+  const except: string[] = [];
+  let moved = 0;
+  for (let left = true; left && moved + except.length < movedAtOnce;) {
+    const step = await rotate(env.client, env.vault, { limit: 200, except });
+    except.push(...step.unreadable);
+    left = step.left && step.moved + step.unreadable.length > 0;
     moved += step.moved;
   }
+  if (moved || except.length)
+    console.log(
+      JSON.stringify({
+        level: except.length ? "error" : "info",
+        message: "envelopes moved",
+        kek: env.vault.currentKek,
+        moved,
+        unreadable: except.length,
+      }),
+    );
 }
 
 /** Sign-ins whose tokens end soon are refreshed by their objects; those that end for good are warned of. */

@@ -127,13 +127,14 @@ async function readCursor(env: Env, orgId: string, cursor: string): Promise<Prog
     const envelope = JSON.parse(base64ToString(cursor)) as Envelope;
     return Progress.parse(await env.vault.open(cursorOwner(orgId), envelope));
   } catch (error) {
+    if (error instanceof Problem) throw error;
     throw new Problem("invalid_request", "The cursor is not one of this search", { cause: error });
   }
 }
 
 type Opened = { text: string } | undefined;
 
-/** Undefined where it does not open: altered, or its key is gone. */
+/** Undefined where it does not open: altered, or its key is gone. A key service that is away ends the step. */
 async function tryOpen<T>(
   env: Env,
   owner: { orgId: string; id: string },
@@ -142,7 +143,8 @@ async function tryOpen<T>(
 ): Promise<Opened> {
   try {
     return { text: read(await env.vault.open<T>(owner, envelope)) };
-  } catch {
+  } catch (error) {
+    if (error instanceof Problem) throw error;
     return undefined;
   }
 }

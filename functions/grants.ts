@@ -29,6 +29,7 @@ import { type VendorCause, VendorFailure } from "../problem.ts";
 import { openValues } from "./credentials.ts";
 import type { Env } from "./env.ts";
 import { openHeldKey } from "./held-keys.ts";
+import type { Seal } from "./vault.ts";
 import { resolveOf, wireOf } from "./wire.ts";
 
 /** What a token request came to: plain values, since an Error loses its class between isolates. */
@@ -132,16 +133,11 @@ function nextRefresh({ token, fetchedAt }: Held): number | undefined {
 const dateOf = (ms: number | undefined) => (ms === undefined ? null : new Date(ms));
 export const scopesOf = (scope: string | undefined) => scope?.split(/[\s,]+/).filter(Boolean) ?? [];
 
-/** The columns of a token set, sealed for the grant's row. */
-export async function tokenSet(
-  env: Env,
-  owner: { orgId: string; id: string },
-  held: Held,
-  dataKeyVersion = 1,
-) {
+/** The columns of a token set; `seal` is for the grant's row. */
+export async function tokenSet(seal: Seal, held: Held) {
   const { token } = held;
   return {
-    tokens: await env.vault.seal(owner, held, dataKeyVersion),
+    tokens: await seal(held),
     scopesGranted: scopesOf(token.scope),
     expiresAt: dateOf(token.expiresAt),
     refreshExpiresAt: dateOf(token.refreshExpiresAt),
@@ -235,6 +231,8 @@ export async function currentToken(
 
     const client = await clientOf(env, place.orgId, code.auth).catch(outcomeOf);
     if ("ok" in client) return client;
+    const owner = { orgId: grant.orgId, id: grant.id };
+    const seal = await env.vault.prepare(owner, grant.tokens?.dv);
     const by = crypto.randomUUID();
     const [[claimed]] = await db.run(claimRefresh(db, grant.id, grant.version, by, leaseSeconds));
     if (!claimed) {
@@ -244,7 +242,12 @@ export async function currentToken(
     }
     if (grant.refreshStartedAt) await logInterruption(db, row, grant.refreshStartedAt);
     const auth = { ...client, ...held.endpoints };
-    const outcome = await refresh(env, db, { row, vendor, grant, held, auth, by, usable }, journal);
+    const outcome = await refresh(
+      env,
+      db,
+      { row, vendor, grant, held, auth, seal, by, usable },
+      journal,
+    );
     if (outcome) return outcome;
   }
 }
@@ -255,6 +258,8 @@ type Refresh = {
   grant: Grant;
   held: Held;
   auth: LocatedCode;
+  /** For the answer, ready before the refresh token is spent. */
+  seal: Seal;
   /** The claim. */
   by: string;
   /** The present access token still works. */
@@ -265,7 +270,7 @@ type Refresh = {
 async function refresh(
   env: Env,
   db: OrgDb,
-  { row, vendor, grant, held, auth, by, usable }: Refresh,
+  { row, vendor, grant, held, auth, seal, by, usable }: Refresh,
   journal: Journal,
 ): Promise<TokenOutcome | undefined> {
   const outlet = { ...outletOf(env, vendor), timeoutMs: refreshTimeoutMs };
@@ -296,8 +301,7 @@ async function refresh(
     fetchedAt: Date.now(),
     endpoints,
   };
-  const owner = { orgId: grant.orgId, id: grant.id };
-  const set = await tokenSet(env, owner, next, grant.tokens?.dv);
+  const set = await tokenSet(seal, next);
   await journal.write({ grantId: grant.id, version: grant.version, set });
   const saved = await settleWithPatience(db, journal);
   if (saved === "kept")

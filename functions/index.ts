@@ -1,4 +1,8 @@
-import type { ExecutionContext, MessageBatch } from "@cloudflare/workers-types";
+import type {
+  ExecutionContext,
+  MessageBatch,
+  ScheduledController,
+} from "@cloudflare/workers-types";
 
 import { app } from "./app.ts";
 import { handleCron } from "./cron.ts";
@@ -12,6 +16,7 @@ export { LimitObject } from "./limit-object.ts";
 export default {
   fetch: (request: Request, bindings: Bindings, ctx: ExecutionContext) =>
     app.fetch(request, bindings, ctx),
-  scheduled: (_event: unknown, bindings: Bindings) => handleCron(envOf(bindings)),
+  scheduled: ({ scheduledTime }: ScheduledController, bindings: Bindings) =>
+    handleCron(envOf(bindings), new Date(scheduledTime)),
   queue: (batch: MessageBatch, bindings: Bindings) => handleQueue(batch, envOf(bindings)),
 };

@@ -2,6 +2,7 @@ import { base64ToUint8Array, uint8ArrayToBase64 } from "uint8array-extras";
 import * as z from "zod";
 
 import { signAws } from "../handlers/sigv4.ts";
+import { Problem } from "../problem.ts";
 import { type KeyRing, secretKeyRing } from "./vault.ts";
 
 type Settings = Readonly<Record<string, unknown>>;
@@ -10,17 +11,42 @@ type Fetch = (request: Request) => Promise<Response>;
 const timeoutMs = 5_000;
 const encoder = new TextEncoder();
 
+/** Whatever keeps a key service from answering, so that the caller tries again. */
+const away = (cause: unknown) =>
+  new Problem("unavailable", "The key service does not answer", { cause, retryAfter: 5 });
+
+/**
+ * Throws a `Problem` where the service is away or refuses us; any other error means that it does not
+ * open what it was sent, for good.
+ */
 async function ask<S extends z.ZodType>(
   name: string,
   request: Request,
   reply: S,
   wire: Fetch,
+  doesNotOpen: (response: Response) => boolean | Promise<boolean>,
 ): Promise<z.output<S>> {
-  const response = await wire(new Request(request, { signal: AbortSignal.timeout(timeoutMs) }));
+  const signal = AbortSignal.timeout(timeoutMs);
+  const response = await wire(new Request(request, { signal })).catch((error: unknown) => {
+    throw away(error);
+  });
+  if (response.ok) {
+    const { data, error } = reply.safeParse(await response.json().catch(() => undefined));
+    if (error) throw away(error);
+    return data;
+  }
   // The body is not quoted: a key service's error may repeat what it was sent.
-  if (!response.ok) throw new Error(`${name} answered ${response.status}`);
-  return reply.parse(await response.json());
+  const refusal = new Error(`${name} answered ${response.status}`);
+  throw (await doesNotOpen(response)) ? refusal : away(refusal);
 }
+
+const AwsError = z.object({ __type: z.string() });
+const unopened = /(?:^|#)(?:InvalidCiphertext|IncorrectKey)Exception$/;
+/** AWS answers 400 to almost anything, throttling too. */
+const awsDoesNotOpen = async (response: Response) => {
+  const { data } = AwsError.safeParse(await response.json().catch(() => undefined));
+  return unopened.test(data?.__type ?? "");
+};
 
 const Aws = z.object({
   /** Key ARN, or an alias ARN; its region is where it is called. */
@@ -55,6 +81,7 @@ export function awsKeyRing(settings: Settings, wire: Fetch = (request) => fetch(
       new Request(url, { method: "POST", headers: signed, body: content }),
       reply,
       wire,
+      awsDoesNotOpen,
     );
   };
   const context = (kek: string, aad: string) => ({ kek, aad });
@@ -126,6 +153,7 @@ export function vaultKeyRing(
       }),
       reply,
       wire,
+      ({ status }) => status === 400,
     );
   };
   const associated = (kek: string, aad: string) =>

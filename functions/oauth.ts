@@ -279,7 +279,7 @@ async function keep(
 ) {
   const id = crypto.randomUUID();
   const held = { token, fetchedAt: Date.now(), endpoints };
-  const set = await tokenSet(c.env, { orgId: row.orgId, id }, held);
+  const set = await tokenSet(await c.env.vault.prepare({ orgId: row.orgId, id }), held);
   const scopesAsked = [...code.auth.scopes];
   await db.run(
     ...replaceGrant(db, {

@@ -1,8 +1,10 @@
 import { type SQL, sql } from "drizzle-orm";
 
 import type { Client } from "../db/client.ts";
+import { uuids } from "../db/events.ts";
 import { runSystem } from "../db/org.ts";
 import type { Envelope } from "../db/schema.ts";
+import { Problem } from "../problem.ts";
 import type { Vault } from "./vault.ts";
 
 export type RotationProgress = {
@@ -10,6 +12,8 @@ export type RotationProgress = {
   moved: number;
   /** Envelopes that somebody changed at the same time: the next call takes them. */
   contended: number;
+  /** Rows whose envelope opens under no key that is configured: they stay as they are. */
+  unreadable: string[];
   /** Whether there may be more. */
   left: boolean;
 };
@@ -75,37 +79,59 @@ async function toMove(
   });
 }
 
+/** As many at once as a Worker has connections: a key service that is asked has five seconds. */
+const atOnce = 6;
+
+async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>) {
+  const waiting = items.values();
+  await Promise.all(
+    Array.from({ length: atOnce }, async () => {
+      for (const item of waiting) await work(item);
+    }),
+  );
+}
+
 /**
  * Moves up to `limit` envelopes to the current key-encryption key, or with `dataKeysBefore` gives
  * those with an older data key a new one. Each is replaced only if it is still the one that was
- * read, so that it can run beside readers and writers, stop anywhere, and be started again.
+ * read, so that it can run beside readers and writers, stop anywhere, and be started again. Rows in
+ * `except` are left alone; a key service that is away ends the call with a `Problem`.
  */
 export async function rotate(
   client: Client,
   vault: Vault,
-  { limit, dataKeysBefore }: { limit: number; dataKeysBefore?: number },
+  {
+    limit,
+    dataKeysBefore,
+    except = [],
+  }: { limit: number; dataKeysBefore?: number; except?: readonly string[] },
 ): Promise<RotationProgress> {
-  const progress: RotationProgress = { moved: 0, contended: 0, left: false };
+  const progress: RotationProgress = { moved: 0, contended: 0, unreadable: [], left: false };
   const columns = await sealedColumns(client);
   for (const { sealed, which } of await toMove(client, vault, columns, dataKeysBefore)) {
-    const remaining = limit - progress.moved - progress.contended;
+    const remaining = limit - progress.moved - progress.contended - progress.unreadable.length;
     if (remaining <= 0) return { ...progress, left: true };
     const [table, name] = [sql.identifier(sealed.table), sql.identifier(sealed.column)];
     const [rows = []] = await runSystem(
       client,
-      sql`select id, org_id, ${name} as sealed from ${table} where ${which} limit ${remaining}`,
+      sql`select id, org_id, ${name} as sealed from ${table}
+        where (${which}) and id <> all(${uuids(except)}) limit ${remaining}`,
     );
     if (!rows.length) continue;
-    const moves = await Promise.all(
-      (rows as Row[]).map(async ({ id, org_id: orgId, sealed: before }) => {
-        const owner = { orgId, id };
+    const moves: { id: string; before: Envelope; next: Envelope }[] = [];
+    await eachOf(rows as Row[], async ({ id, org_id: orgId, sealed: before }) => {
+      const owner = { orgId, id };
+      try {
         const next =
           dataKeysBefore === undefined
             ? await vault.rewrap(owner, before)
             : await vault.seal(owner, await vault.open(owner, before), dataKeysBefore);
-        return { id, before, next };
-      }),
-    );
+        moves.push({ id, before, next });
+      } catch (error) {
+        if (error instanceof Problem) throw error;
+        progress.unreadable.push(id);
+      }
+    });
     const [updated = []] = await runSystem(
       client,
       sql`update ${table} t set ${name} = m.next
@@ -113,7 +139,7 @@ export async function rotate(
         where t.id = m.id and t.${name} = m.before returning t.id`,
     );
     progress.moved += updated.length;
-    progress.contended += rows.length - updated.length;
+    progress.contended += moves.length - updated.length;
     if (rows.length === remaining) return { ...progress, left: true };
   }
   return { ...progress, left: progress.contended > 0 };

@@ -1,6 +1,7 @@
 import { base64ToUint8Array, uint8ArrayToBase64 } from "uint8array-extras";
 
 import type { Envelope } from "../db/schema.ts";
+import { Problem } from "../problem.ts";
 
 /**
  * Seals what must not be read at rest. Each envelope has a data key of its own (AES-256-GCM, AAD
@@ -42,6 +43,15 @@ type Secret = string | { get(): Promise<string> };
 const isSecret = (value: unknown): value is Secret =>
   typeof value === "string" || (value instanceof Object && "get" in value);
 
+const readSecret = async (secret: Secret): Promise<string> => {
+  if (typeof secret === "string") return secret;
+  try {
+    return await secret.get();
+  } catch (cause) {
+    throw new Problem("unavailable", "The secrets store does not answer", { cause, retryAfter: 5 });
+  }
+};
+
 /**
  * Keys held as Worker secrets or in Cloudflare's Secrets Store (a binding with `get`): `KEY_1`,
  * `KEY_2`…, 32 bytes in base64 each; the highest is current.
@@ -58,9 +68,7 @@ export function secretKeyRing(secrets: Readonly<Record<string, unknown>>): KeyRi
     if (!secret) throw new Error(`The key-encryption key ${name} is not configured`);
     let promise = imported.get(name);
     if (!promise) {
-      promise = Promise.resolve(typeof secret === "string" ? secret : secret.get()).then((text) =>
-        importKey(base64ToUint8Array(text)),
-      );
+      promise = readSecret(secret).then((text) => importKey(base64ToUint8Array(text)));
       imported.set(name, promise);
       // A store that did not answer is asked again.
       promise.catch(() => imported.delete(name));
@@ -80,20 +88,22 @@ export function secretKeyRing(secrets: Readonly<Record<string, unknown>>): KeyRi
   };
 }
 
+export type Seal = (value: unknown) => Promise<Envelope>;
 export type Vault = ReturnType<typeof openVault>;
 
 export function openVault(ring: KeyRing) {
   const aad = ({ orgId, id }: Owner, version: number) => `${orgId}|${id}|${version}`;
 
-  return {
-    /** The name of the key that new envelopes are wrapped by. */
-    currentKek: ring.current,
-
-    async seal(owner: Owner, value: unknown, version = 1): Promise<Envelope> {
-      const dataKey = crypto.getRandomValues(new Uint8Array(32));
+  /**
+   * Wraps a data key now, for what is sealed later: that then needs no key service, which may be
+   * away when something arrives that cannot be had again.
+   */
+  const prepare = async (owner: Owner, version = 1): Promise<Seal> => {
+    const dataKey = crypto.getRandomValues(new Uint8Array(32));
+    const dk = await ring.wrap(ring.current, dataKey, aad(owner, version));
+    return async (value) => {
       const plain = encode(JSON.stringify(value));
       const { iv, ct } = await encrypt(await importKey(dataKey), plain, aad(owner, version));
-      const dk = await ring.wrap(ring.current, dataKey, aad(owner, version));
       return {
         v: 1,
         kek: ring.current,
@@ -102,6 +112,18 @@ export function openVault(ring: KeyRing) {
         iv: uint8ArrayToBase64(iv),
         ct: uint8ArrayToBase64(ct),
       };
+    };
+  };
+
+  return {
+    prepare,
+
+    /** The name of the key that new envelopes are wrapped by. */
+    currentKek: ring.current,
+
+    async seal(owner: Owner, value: unknown, version = 1): Promise<Envelope> {
+      const sealed = await prepare(owner, version);
+      return sealed(value);
     },
 
     /** Throws when the envelope was altered or belongs to another owner. */

@@ -42,16 +42,21 @@ try {
   console.log(`Current key: ${vault.currentKek}. Envelopes by key: ${await status()}`);
   if (flag !== "--status") {
     const dataKeysBefore = flag === "--data" ? Math.floor(Date.now() / 1000) : undefined;
+    const except: string[] = [];
     let moved = 0;
     for (let left = true; left;) {
       const step = await rotate(client, vault, {
         limit: 200,
+        except,
         ...(dataKeysBefore === undefined ? {} : { dataKeysBefore }),
       });
       moved += step.moved;
+      except.push(...step.unreadable);
       left = step.left;
       console.log(`${moved} moved${step.contended ? `, ${step.contended} changed meanwhile` : ""}`);
     }
+    if (except.length)
+      console.log(`${except.length} open under no key that is configured and were left as they are`);
     console.log(`Done. Envelopes by key: ${await status()}`);
   }
 } finally {

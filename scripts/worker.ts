@@ -60,8 +60,8 @@ export async function keepSecrets(folder: string): Promise<WorkerSecrets> {
 export type RunningWorker = {
   url: string;
   miniflare: Miniflare;
-  /** What the clock does each minute. */
-  tick(): Promise<void>;
+  /** What the clock does each minute; `at` is the minute that it strikes. */
+  tick(at?: Date): Promise<void>;
   /** Takes the newest build. */
   reload(): Promise<void>;
   stop(): Promise<void>;
@@ -72,7 +72,9 @@ export type WorkerOptions = {
   /** SQL over HTTP; without it the driver asks Neon. */
   databaseEndpoint?: string | undefined;
   simulatorUrl?: string | undefined;
-  secrets: WorkerSecrets;
+  secrets: Readonly<Record<string, string>>;
+  /** What else Miniflare is told of the Worker: bindings of its own, or where its requests go. */
+  more?: Readonly<Record<string, unknown>>;
   port?: number;
   publicUrl?: string;
   /** Where Durable Objects and queues are kept; in memory without it. */
@@ -107,6 +109,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
             ...(options.simulatorUrl ? { SIMULATOR_URL: options.simulatorUrl } : {}),
             PUBLIC_URL: publicUrl,
           },
+          ...options.more,
         },
       ],
     });
@@ -116,9 +119,9 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   return {
     url,
     miniflare,
-    async tick() {
+    async tick(at = new Date()) {
       const worker = await miniflare.getWorker("integrations");
-      const { outcome } = await worker.scheduled({ cron: "* * * * *" });
+      const { outcome } = await worker.scheduled({ cron: "* * * * *", scheduledTime: at });
       if (outcome !== "ok") throw new Error(`The clock ended with ${outcome}`);
     },
     reload: () => miniflare.setOptions(configured()),
