@@ -60,12 +60,24 @@ async function take(env: Env, kind: Kind, subject: string): Promise<Kept & { all
   }
 }
 
+/** Whoever has one address of IPv6 has all that share its first 64 bits: they count as one. */
+function networkOf(ip: string): string {
+  if (!ip.includes(":") || ip.includes(".")) return ip;
+  const [before = [], after] = ip.split("::").map((part) => part.split(":").filter(Boolean));
+  const zeros = after ? Math.max(0, 8 - before.length - after.length) : 0;
+  const groups = [...before, ...Array<string>(zeros).fill("0"), ...(after ?? [])];
+  return groups
+    .slice(0, 4)
+    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ""))
+    .join(":");
+}
+
 /**
  * Limits per address, credential and org, a minute each, with the `RateLimit` and
  * `RateLimit-Policy` fields of draft-ietf-httpapi-ratelimit-headers for the one that is nearest.
  */
 export const limits = createMiddleware<AppEnv>(async function limit(c, next) {
-  const ip = clientIp(c) ?? "unknown";
+  const ip = networkOf(clientIp(c) ?? "unknown");
   const credential = await readCredential(c);
   const proof = credential && (await hashKey(credential.key ?? credential.session ?? ""));
   const org = proof === undefined ? undefined : orgs.get(proof);
