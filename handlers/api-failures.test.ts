@@ -355,6 +355,19 @@ describe("retries", () => {
     expect(sleeps).toEqual([3_000]);
   });
 
+  test("has for its last attempt only what is left of the caller's twenty seconds", async () => {
+    let clock = 0;
+    const { wire } = scripted(down(), () => new Response(new ReadableStream()));
+    const called = connect(
+      (request) => {
+        clock = 19_990;
+        return wire(request);
+      },
+      { now: () => clock, random: () => 0 },
+    );
+    expect(await failureOf(called.api.get("/x", Thing))).toMatchObject({ failure: "timeout" });
+  }, 5_000);
+
   test("fails at once when the vendor wants longer than a caller would wait", async () => {
     const { wire, requests } = scripted(
       json({}, { status: 429, headers: { "retry-after": "21" } }),

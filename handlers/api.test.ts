@@ -168,7 +168,7 @@ describe("addresses", () => {
     expect(requests).toEqual([]);
   });
 
-  test("looks a host up before it is called only where the tenant may name any", async () => {
+  test("looks a host up before it is called only where that may be any: the tenant's or a redirect's", async () => {
     const looked: string[] = [];
     const resolve = async (host: string) => {
       looked.push(host);
@@ -185,6 +185,20 @@ describe("addresses", () => {
     expect(requests).toEqual([]);
     await connect(wire, { resolve }).api.get("/x", Thing);
     expect(looked).toEqual(["rebind.example.net"]);
+    const asked = requests.length;
+    const redirected = connect(wire, { resolve }).api.get("/x", Thing, { redirectsAway: true });
+    expect(await failureOf(redirected)).toMatchObject({ failure: "invalid_request" });
+    expect(requests).toHaveLength(asked);
+  });
+
+  test("takes a domain of one label for no vendor's own, whatever an address is filled with", async () => {
+    const open = vendorOf({ environments: { production: { baseUrl: "https://{clinic}.com/v1" } } });
+    const { wire, requests } = scripted(ok());
+    const called = connect(wire, { vendor: open, values: { clinic: "evil" } });
+    expect(await failureOf(called.api.get("/x", Thing))).toMatchObject({
+      failure: "invalid_request",
+    });
+    expect(requests).toEqual([]);
   });
 });
 

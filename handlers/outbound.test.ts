@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import { gzipSync } from "node:zlib";
 
 import * as fc from "fast-check";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 
 import { isPublicAddress } from "./address.ts";
 import { dnsOverHttps, guardedFetch, guardUrl, simulatorWire, whyRefused } from "./outbound.ts";
@@ -309,19 +309,29 @@ describe("guardedFetch", () => {
   });
 
   test.each([
-    [302, true],
-    [307, false],
-  ])("does not follow a %i after a write", async (status, mayHaveHappened) => {
+    [302, "/y", true],
+    [303, "https://other.example.net/y", true],
+    [307, "/y", false],
+    [308, "https://other.example.net/y", false],
+  ])("does not follow a %i to %s after a write", async (status, location, mayHaveHappened) => {
     let asked = 0;
     const wire = await serve((_request, response) => {
       asked += 1;
-      response.writeHead(status, { location: "/y" }).end();
+      response.writeHead(status, { location }).end();
     });
     expect(await failureOf(guardedFetch(post, { wire, hosts }))).toMatchObject({
       failure: "unexpected_reply",
       mayHaveHappened,
     });
     expect(asked).toBe(1);
+  });
+
+  test.each([null, "x"])("leaves no timer behind a reply of %j", async (body) => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    onTestFinished(() => void vi.useRealTimers());
+    const reply = await guardedFetch(get, { wire: async () => new Response(body), hosts });
+    expect(await reply.text()).toBe(body ?? "");
+    expect(vi.getTimerCount()).toBe(0);
   });
 
   test("gives up on a vendor that does not answer, and hangs up", async () => {
