@@ -1,3 +1,5 @@
+import { createHmac, randomBytes } from "node:crypto";
+
 import { afterAll, beforeAll, describe, expect, inject, test } from "vitest";
 
 import {
@@ -7,6 +9,7 @@ import {
   startForwarding,
 } from "../scripts/forwarding-world.ts";
 import { eventually } from "../scripts/receiver.ts";
+import { call } from "../scripts/world.ts";
 
 let f: Forwarding;
 beforeAll(async () => {
@@ -66,6 +69,44 @@ describe.concurrent("an event", () => {
       payload: { encoding: "json", data: payload },
       destinations: [{ state: "delivered", last_status: 200 }],
     });
+  });
+
+  test("arrives byte for byte, 5 MB of JSON as well as what is no text", async () => {
+    const org = await f.newOrg();
+    const to = await f.receiver();
+    const secret = "the secret of the signature";
+    const added = await org.call("POST", "/api/integrations", {
+      vendor_id: "rest-api",
+      environment: "sandbox",
+      api_endpoint: "https://api.clinic.example/v1",
+      credentials: { authKind: "none", webhookScheme: "hmac", webhookSecret: secret },
+    });
+    const { webhook_url } = added.body.data as { webhook_url: string };
+    await f.addDestination(org, to, { concurrency: 1 });
+    const large = { kept: 12, text: `😀\u2028 ${randomBytes(2_600_000).toString("hex")}` };
+    const sent: [type: string, body: Buffer][] = [
+      ["application/json", Buffer.from(JSON.stringify(large))],
+      ["application/json", Buffer.from([0xff, 0xfe, 0x7b, 0x00])],
+      ["application/octet-stream", randomBytes(300)],
+      ["application/x-www-form-urlencoded", Buffer.from("a=1&a=2&b=%00")],
+    ];
+    for (const [type, body] of sent) {
+      const reply = await call(`${f.world.url}${new URL(webhook_url).pathname}`, "POST", body, {
+        "content-type": type,
+        "x-signature": createHmac("sha256", secret).update(body).digest("hex"),
+      });
+      expect(reply.status, JSON.stringify(reply.body)).toBe(200);
+    }
+    await f.inState(org, "delivered", sent.length);
+    expect(to.received.every((one) => one.verified)).toBe(true);
+    const [first, ...others] = to.received.map(({ body }) => [body["data_encoding"], body.data]);
+    expect(first?.[0]).toBe("json");
+    expect(JSON.stringify(first?.[1]) === JSON.stringify(large)).toBe(true);
+    expect(others).toEqual([
+      ["base64", sent[1]?.[1].toString("base64")],
+      ["base64", sent[2]?.[1].toString("base64")],
+      ["form", { a: ["1", "2"], b: "\0" }],
+    ]);
   });
 
   test("is tried again by its schedule until the endpoint takes it, always under the same id", async () => {
@@ -185,6 +226,34 @@ describe.concurrent("a destination", () => {
     await f.skipWait(org);
     await f.inState(org, "delivered", 2);
   });
+
+  test.each([
+    { status: 503, asks: () => new Date(Date.now() + 500_000).toUTCString(), wait: 500, held: 500 },
+    { status: 429, asks: () => "99999999999999999999", wait: 86_400, held: 3_600 },
+    { status: 429, asks: () => "Fri, 31 Dec 9999 23:59:59 GMT", wait: 86_400, held: 3_600 },
+    { status: 429, asks: () => "Thu, 01 Jan 1970 00:00:00 GMT", wait: 5, held: 1 },
+    { status: 429, asks: () => "-5", wait: 5, held: 1 },
+    { status: 502, asks: () => "100", wait: 100, held: 1 },
+    { status: 504, asks: () => "soon", wait: 5, held: 1 },
+  ])(
+    "that answers $status is slowed down by what it asks, within reason: $wait s",
+    async (given) => {
+      const org = await f.newOrg();
+      const to = await f.receiver();
+      const { webhook_url } = await f.addStripe(org);
+      const { id } = await f.addDestination(org, to);
+      to.answer = () => ({ status: given.status, headers: { "retry-after": given.asks() } });
+      await f.post(webhook_url);
+      const [row] = await f.inState(org, "failed");
+      const { held_until: held } = await f.readDestination(org, id);
+      const since = (time?: string | null) =>
+        (Date.parse(time ?? "") - (to.received[0]?.at ?? 0)) / 1_000;
+      expect(since(row?.next_attempt_at)).toBeGreaterThanOrEqual(given.wait - 1);
+      expect(since(row?.next_attempt_at)).toBeLessThan(given.wait * 1.25 + 3);
+      // One second is over before it is read: then it says nothing.
+      if (given.held > 1) expect(Math.abs(since(held) - given.held)).toBeLessThan(3);
+    },
+  );
 
   test("that keeps failing is left alone but for probes; nothing is lost, and order is kept", async () => {
     const org = await f.newOrg();

@@ -193,6 +193,71 @@ test("a key with scopes may do what they say and nothing else", async () => {
   expect((await org.call("GET", "/api/activity")).status).toBe(403);
 });
 
+test("no key opens a route without its scope, and none what only people may", async () => {
+  const scopes = Object.keys(permissions);
+  const keys = new Map<string, string>();
+  for (const missing of ["", ...scopes]) {
+    const org = await newOrg(world);
+    const granted: Record<string, string[]> = {};
+    for (const scope of scopes.filter((one) => one !== missing)) {
+      const [resource = "", action = ""] = scope.split(":");
+      (granted[resource] ??= []).push(action);
+    }
+    await sql`update api_keys set permissions = ${JSON.stringify(granted)}
+      where reference_id = ${org.orgId}`;
+    keys.set(missing, org.apiKey);
+  }
+  const nobody = Object.fromEntries(Object.keys(own).map((path) => [path, randomUUID()]));
+  for (const route of guarded) {
+    const { permission = "" } = route;
+    const status = async (without: string) =>
+      (await ask(route, nobody, { authorization: `Bearer ${keys.get(without)}` })).status;
+    expect(await status(permission in forPeople ? "" : permission), route.name).toBe(403);
+    if (!(permission in forPeople)) expect([401, 403], route.name).not.toContain(await status(""));
+  }
+});
+
+test("every kind of answer has the security headers", async () => {
+  const { apiKey } = mine;
+  const page = await (await fetch(`${world.url}/`)).text();
+  for (const [method, path] of [
+    ["GET", "/api/integrations"],
+    ["PATCH", "/api/integrations"],
+    ["POST", "/api/integrations"],
+    ["OPTIONS", "/api/integrations"],
+    ["GET", "/api/integrations/vendors"],
+    ["GET", "/api/activity/export?format=csv"],
+    ["GET", "/api/openapi.json"],
+    ["GET", "/api/docs"],
+    ["GET", "/api/nothing"],
+    ["GET", "/api/auth/get-session"],
+    ["GET", "/api/auth/nothing"],
+    ["GET", "/oauth/callback"],
+    ["POST", "/webhooks/stripe/nothing"],
+    ["GET", "/.well-known/jwks.json"],
+    ["GET", "/.well-known/security.txt"],
+    ["GET", "/healthz"],
+    ["GET", "/"],
+    ["GET", "/integrations"],
+    ["GET", "/nothing/here"],
+    ["GET", /\/_astro\/[^"']+\.js/.exec(page)?.[0] ?? "no script"],
+  ] as const) {
+    const { headers } = await fetch(world.url + path, {
+      method,
+      redirect: "manual",
+      headers: { authorization: `Bearer ${apiKey}`, "content-type": "application/json" },
+      ...(method === "POST" ? { body: "{" } : {}),
+    });
+    const name = `${method} ${path}`;
+    expect(headers.get("content-security-policy"), name).toMatch(/^default-src 'none'/);
+    expect(headers.get("content-security-policy"), name).not.toContain("unsafe");
+    expect(headers.get("strict-transport-security"), name).toContain("max-age=63072000");
+    expect(headers.get("x-content-type-options"), name).toBe("nosniff");
+    expect(headers.get("x-frame-options"), name).toBe("DENY");
+    expect(headers.get("referrer-policy"), name).toBe("no-referrer");
+  }
+});
+
 test("a session that was ended is closed at once", async () => {
   const org = await newOrg(world);
   const { cookie, userId } = await newMember(world, org.orgId, "owner");
