@@ -107,37 +107,48 @@ export const createOperations = <C>(server: FhirServer<C>, types: Types) => ({
 
 const Version = z.string().regex(/^[\w.-]{1,64}$/);
 
-/** `versioned`: the server takes a change only of the version that it names. */
+/** `versioned`: the server takes a change only of the version that it names; `unversioned`: it knows no versions. */
 export const updateOperations = <C>(
   server: FhirServer<C>,
   types: Types,
-  concurrency: "versioned" | "free" = "free",
-) => ({
-  updateResource: operation({
-    title: "Replace a resource",
-    description: `Of these types, where the organization allows it: ${types.join(", ")}. With \`version\` only if it has not changed since.`,
-    effect: "write",
-    // Sent twice, the second of two versioned updates is refused, whatever became of the first.
-    idempotent: concurrency === "free",
-    params: z.object({
-      resource: z.looseObject({ resourceType: z.enum(types), id: FhirId }),
-      version: concurrency === "versioned" ? Version : Version.optional(),
-    }),
-    result: z.object({ id: z.string(), version: z.string().optional() }),
-    example: {
-      params: { resource: { resourceType: types[0], id: "old1", status: "final" }, version: "1" },
-      wire: [
-        {
-          request: `PUT ${server.prefix ?? ""}/${types[0]}/old1`,
-          headers: { etag: 'W/"2"' },
-          reply: { resourceType: types[0], id: "old1", status: "final" },
+  concurrency: "versioned" | "free" | "unversioned" = "free",
+) => {
+  const hasVersions = concurrency !== "unversioned";
+  const params = z.object({
+    resource: z.looseObject({ resourceType: z.enum(types), id: FhirId }),
+    ...(hasVersions && { version: concurrency === "versioned" ? Version : Version.optional() }),
+  });
+  return {
+    updateResource: operation({
+      title: "Replace a resource",
+      description: `Of these types, where the organization allows it: ${types.join(", ")}. ${hasVersions ? "With `version` only if it has not changed since." : "The server keeps no versions: what others changed since it was read is lost."}`,
+      effect: "write",
+      // Sent twice, the second of two versioned updates is refused, whatever became of the first.
+      idempotent: concurrency !== "versioned",
+      // A version that guards nothing is refused.
+      params: hasVersions ? params : params.strict(),
+      result: z.object({ id: z.string(), version: z.string().optional() }),
+      example: {
+        params: {
+          resource: { resourceType: types[0], id: "old1", status: "final" },
+          ...(hasVersions && { version: "1" }),
         },
-      ],
-      result: { id: "old1", version: "2" },
-    },
-    run: (api, { resource, version }) => writeResource(api, server, "PUT", resource, version),
-  }),
-});
+        wire: [
+          {
+            request: `PUT ${server.prefix ?? ""}/${types[0]}/old1`,
+            ...(hasVersions && { headers: { etag: 'W/"2"' } }),
+            reply: { resourceType: types[0], id: "old1", status: "final" },
+          },
+        ],
+        result: { id: "old1", ...(hasVersions && { version: "2" }) },
+      },
+      run(api, given) {
+        const { resource, version } = given as typeof given & { version?: string };
+        return writeResource(api, server, "PUT", resource, version);
+      },
+    }),
+  };
+};
 
 const Change = z.object({
   op: z.enum(["add", "remove", "replace", "test"]),

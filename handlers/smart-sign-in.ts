@@ -61,11 +61,18 @@ type PersonPlace = {
   /** Types of resources that may be read. */
   readable: readonly string[];
   access?: Access;
+  /** The scope for writing, where it is not among the defaults. */
+  writing?: string;
 };
-export const signInFields = ({ vendor, readable, access = "offline_access" }: PersonPlace) => ({
+export const signInFields = ({
+  vendor,
+  readable,
+  access = "offline_access",
+  writing = "",
+}: PersonPlace) => ({
   userScopes: text({
     label: "Scopes of the person",
-    help: `Separated by spaces. ${lasts[access]}`,
+    help: `Separated by spaces. ${lasts[access]} ${writing}`.trim(),
     helpUrl: "https://hl7.org/fhir/smart-app-launch/scopes-and-launch-context.html",
     pattern: "^\\S+( \\S+)*$",
     message: "List scopes such as user/Patient.read, separated by spaces",

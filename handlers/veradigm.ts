@@ -1,5 +1,10 @@
 import { defineVendor, type FailedReply, type Failure } from "./define.ts";
-import { exportOperations, resourceOperations } from "./fhir-exchange.ts";
+import {
+  createOperations,
+  exportOperations,
+  resourceOperations,
+  updateOperations,
+} from "./fhir-exchange.ts";
 import { chartOperations, patientOperations } from "./fhir-operations.ts";
 import { fhirFailure, fhirJson, type FhirServer } from "./fhir.ts";
 import { text } from "./fields.ts";
@@ -38,14 +43,34 @@ const readable = [
   "Location",
 ];
 
+/** By the CapabilityStatement of May 2026, whose versioning is “no-version”. */
+const writable = [
+  "Observation",
+  "Condition",
+  "AllergyIntolerance",
+  "MedicationRequest",
+  "MedicationStatement",
+  "MedicationAdministration",
+  "MedicationDispense",
+  "Immunization",
+  "DocumentReference",
+  "ServiceRequest",
+  "Questionnaire",
+  "QuestionnaireResponse",
+] as const;
+
 const sandbox = "https://fhir.fhirpoint.open.allscripts.com/fhirroute";
 
 const standard = fhirFailure();
-/** developer.veradigm.com/Fhir/Searching, “Error handling”. */
 function readFailure(reply: FailedReply): Failure | undefined {
   const found = standard(reply);
-  if (reply.status !== 413) return found;
-  return { ...found, cause: "invalid_request", message: "Too much matches: narrow the search" };
+  const sentence = {
+    403: "The organization has not licensed the app, or a scope is missing: writing needs user/*.*, with which a person signs in",
+    405: "The organization's FHIR API does not offer this; it may be for reading only",
+    // developer.veradigm.com/Fhir/Searching, “Error handling”.
+    413: "Too much matches: narrow the search",
+  }[reply.status];
+  return sentence === undefined ? found : { ...found, message: sentence };
 }
 
 export const vendor = defineVendor({
@@ -54,7 +79,7 @@ export const vendor = defineVendor({
   category: "ehr",
   alsoIn: ["hl7-fhir"],
   description:
-    "Patients and charts from Veradigm EHR over FHIR R4, with bulk export. Veradigm's FHIR API is for reading only, and has no appointments: those are in its licensed Unity API.",
+    "Patients and charts from Veradigm EHR over FHIR R4, with bulk export. A person who signs in may write too where the organization's server takes it, which Veradigm's guide does not promise. Appointments are in its licensed Unity API.",
   website: "https://veradigm.com",
   documentation: "https://developer.veradigm.com/Fhir/Resources",
   keywords: ["ehr", "emr", "fhir", "smart", "allscripts", "professional", "ambulatory"],
@@ -88,7 +113,12 @@ export const vendor = defineVendor({
           help: "Beside the client ID, with the date on which it expires. Bulk export needs a key instead.",
           helpUrl: "https://developer.veradigm.com/Fhir/ProcessOverview",
         }),
-        ...signInFields({ vendor: "Veradigm", readable }),
+        ...signInFields({
+          vendor: "Veradigm",
+          readable,
+          writing:
+            "To write, add user/*.*, which is everything that the person may do: Veradigm has no narrower scope for it.",
+        }),
       },
       oneOf: keyOrSecret,
     },
@@ -97,7 +127,7 @@ export const vendor = defineVendor({
       title: "Configuration",
       fields: {
         scopes: systemScopesField({
-          help: "Separated by spaces. Bulk export needs system/Group.read, and the scope of each type that is exported.",
+          help: "Separated by spaces, for reading: there is none to write with. Bulk export needs system/Group.read, and the scope of each type that is exported.",
           helpUrl: "https://developer.veradigm.com/Fhir/SMARTonFHIR",
           default: readScopes(readable),
           example: "system/Patient.read system/Condition.read",
@@ -123,6 +153,8 @@ export const vendor = defineVendor({
     ...patientOperations(server),
     ...chartOperations(server),
     ...resourceOperations(server),
+    ...createOperations(server, writable),
+    ...updateOperations(server, writable, "unversioned"),
     ...exportOperations(server, "group"),
   },
   links: [

@@ -58,6 +58,8 @@ export type Simulation = {
   webhook?: (options: WebhookOptions) => Promise<Request>;
   /** Params of the handler's operations whose example needs what is not there at the start. */
   params?: { readonly [operation: string]: () => object | Promise<object> };
+  /** Operations that need a person's sign-in, and so are forbidden to `credentials`. */
+  byPerson?: readonly string[];
   /** Back to the seeded state. */
   reset: () => void;
 };

@@ -5,6 +5,7 @@ import type { AnyVendor } from "../handlers/define.ts";
 import { vendor } from "../handlers/veradigm.ts";
 import { known } from "./fhir/records.ts";
 import { startSimulator } from "./server.ts";
+import { weight } from "./smart/ehr.ts";
 import { tenantOf } from "./smart/testing.ts";
 import {
   veradigmKeys,
@@ -126,10 +127,60 @@ test("a chart is read, and a group that was found is exported", async () => {
   expect(files).toMatchObject([{ type: "Condition", count: 30 }]);
 });
 
-test("what Veradigm's FHIR API lacks is not offered: appointments, and writing", () => {
-  const { operations } = vendor as AnyVendor;
-  const names = Object.keys(operations);
-  expect(names).not.toContain("searchAppointments");
-  const writes = names.filter((name) => operations[name]?.effect === "write");
-  expect(writes).toEqual(["startExport", "cancelExport"]);
+describe("writing", () => {
+  const byPerson = (userScopes?: string) =>
+    integration({ ...veradigmSecret, ...noKey, signIn: "user", userScopes });
+  const everything = "openid offline_access user/*.*";
+  const resource = { ...weight, id: known.observation };
+  type Written = { id: string };
+
+  test.each([
+    ["a system's token", () => integration()],
+    ["a person's token with the scopes that are there at first", () => byPerson()],
+    ["a person's token for reading everything", () => byPerson("openid user/*.read")],
+  ])("is forbidden to %s, with the scope that it takes", async (_whose, connected) => {
+    const it = connected();
+    await it.run("readResource", { type: "Observation", id: known.observation });
+    const refusal = { failure: "forbidden", message: expect.stringContaining("user/*.*") };
+    await expect(it.run("createResource", { resource: weight })).rejects.toMatchObject(refusal);
+    await expect(it.run("updateResource", { resource })).rejects.toMatchObject(refusal);
+  });
+
+  test("has no scope that a system could be given, nor a narrower one of a person", async () => {
+    const bySystem = integration({ scopes: "system/Observation.write" });
+    await expect(bySystem.run("createResource", { resource: weight })).rejects.toMatchObject({
+      failure: "forbidden",
+    });
+    await expect(
+      byPerson("user/Observation.write").run("createResource", { resource: weight }),
+    ).rejects.toThrow("invalid_scope");
+  });
+
+  test("works where the person gave the scope, and names no version", async () => {
+    const it = byPerson(everything);
+    const { id } = await it.run<Written>("createResource", { resource: weight });
+    const changed = { ...weight, id, status: "amended" };
+    expect(await it.run("updateResource", { resource: changed })).toEqual({ id });
+    const read = await it.run("readResource", { type: "Observation", id });
+    expect(read).toMatchObject({ resource: { status: "amended" } });
+    const put = simulator.requests().find(({ method }) => method === "PUT");
+    expect(put?.headers.has("if-match")).toBe(false);
+    await expect(it.run("updateResource", { resource, version: "1" })).rejects.toMatchObject({
+      code: "invalid_request",
+    });
+  });
+
+  test("of a type that the server does not list is refused before anything is sent", async () => {
+    const it = byPerson(everything);
+    const patient = { resourceType: "Patient", id: known.patient };
+    for (const operation of ["createResource", "updateResource"])
+      await expect(it.run(operation, { resource: patient })).rejects.toMatchObject({
+        code: "invalid_request",
+      });
+    expect(simulator.requests()).toEqual([]);
+  });
+});
+
+test("appointments, which Veradigm's FHIR API lacks, are not offered", () => {
+  expect(Object.keys((vendor as AnyVendor).operations)).not.toContain("searchAppointments");
 });

@@ -1,6 +1,7 @@
 import { defineSimulation } from "./define.ts";
 import { refuse } from "./fhir/outcome.ts";
-import { newEhr } from "./smart/ehr.ts";
+import { known } from "./fhir/records.ts";
+import { newEhr, weight } from "./smart/ehr.ts";
 import { demoKey } from "./smart/keys.ts";
 
 export const veradigmKeys = {
@@ -11,16 +12,26 @@ export const veradigmKeys = {
 const tenants = ["CP00101", "10030240"];
 export const veradigmOtherTenant = "10039999";
 
-const readable = [
+const writable = [
   "AllergyIntolerance",
-  "Binary",
   "Condition",
   "DocumentReference",
+  "Immunization",
+  "MedicationAdministration",
+  "MedicationDispense",
+  "MedicationRequest",
+  "MedicationStatement",
+  "Observation",
+  "Questionnaire",
+  "QuestionnaireResponse",
+  "ServiceRequest",
+];
+const readable = [
+  ...writable,
+  "Binary",
   "Encounter",
   "Group",
   "Location",
-  "MedicationRequest",
-  "Observation",
   "Organization",
   "Patient",
   "Practitioner",
@@ -41,6 +52,13 @@ export const veradigmPatientsOnly = {
   clientId: "20000000-0000-4000-8000-000000000003",
   clientSecret: "simulated-patients-only-secret",
 };
+
+/** The one scope of its smart-configuration that allows writing is everything that a person may do. */
+const hasScope = (scope: string) =>
+  scope === "user/*.*" ||
+  /^(openid|profile|fhirUser|(offline|online)_access|(user|patient)\/(\w+|\*)\.(read|rs))$/.test(
+    scope,
+  );
 
 /** As IdentityServer says it. */
 const refusal = (error: string, reason: string) =>
@@ -76,6 +94,7 @@ export const simulation = defineSimulation(() => {
     people: {
       vendor: "Veradigm",
       authorize: "/fhirroute/authorizationV2/:tenant/connect/authorize",
+      hasScope,
     },
     authorization: { algorithms: ["RS384", "ES384"], refusal, allOrNothing: true },
     clients: [
@@ -97,8 +116,9 @@ export const simulation = defineSimulation(() => {
       new Response(null, { status: 401, headers: { "www-authenticate": "Bearer" } }),
     fhir: {
       readable,
-      creatable: [],
-      updatable: [],
+      creatable: writable,
+      updatable: writable,
+      unversioned: true,
       rules,
       tooManyPatients: { most: 100, status: 413 },
       page: { name: "page" },
@@ -109,7 +129,11 @@ export const simulation = defineSimulation(() => {
     app: ehr.app,
     credentials,
     faults: ehr.faults,
-    params: ehr.params("/fhirroute/fhir/CP00101"),
+    byPerson: ["createResource", "updateResource"],
+    params: {
+      ...ehr.params("/fhirroute/fhir/CP00101"),
+      updateResource: () => ({ resource: { ...weight, id: known.observation } }),
+    },
     reset: ehr.reset,
   };
 });

@@ -28,6 +28,8 @@ export type FhirOptions = {
   page?: { name: string; beside?: string };
   /** The status of a change to a version that is not the current one; it must then be named. */
   conflict?: number;
+  /** It keeps no versions: no ETag, and none can be named. */
+  unversioned?: boolean;
   bulk?: BulkAddresses;
 };
 /** Whether the caller may `c`reate, `r`ead, `u`pdate or `s`earch a type. */
@@ -229,6 +231,9 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     return { ...resource, content };
   }
 
+  const etagOf = ({ meta }: Resource): Record<string, string> =>
+    options.unversioned ? {} : { etag: `W/"${meta?.versionId}"` };
+
   async function read(base: string, type: string, id: string, asJson = true): Promise<Response> {
     const { status, resource } = await ask("GET", `${type}/${id}`);
     if (status !== 200 || !resource)
@@ -240,7 +245,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
         "4102",
       );
     if (type !== "Binary" || asJson)
-      return fhirReply(absolute(resource, base), 200, { etag: `W/"${resource.meta?.versionId}"` });
+      return fhirReply(absolute(resource, base), 200, etagOf(resource));
     const { contentType, data } = resource as Binary;
     return new Response(Buffer.from(data ?? "", "base64"), {
       headers: { "content-type": contentType },
@@ -316,6 +321,8 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     const before = await ask("GET", `${type}/${id}`);
     if (before.status !== 200)
       return say(404, "fatal", "not-found", "There is no such resource", "4102");
+    if (options.unversioned && match !== null)
+      return say(412, "fatal", "conflict", "There are no versions here");
     if (options.conflict !== undefined) {
       if (match === null) return say(412, "fatal", "conflict", "The version is not named");
       if (match !== `W/"${before.resource?.meta?.versionId}"`)
@@ -324,7 +331,7 @@ export function newFhirServer(options: FhirOptions, newId: () => string) {
     const headers = match === null ? {} : { "if-match": match };
     const { status, resource, result } = await ask(method, `${type}/${id}`, body, headers);
     if (status !== 200 || !resource) return fhirReply(result, status);
-    return fhirReply(resource, 200, { etag: `W/"${resource.meta?.versionId}"` });
+    return fhirReply(resource, 200, etagOf(resource));
   }
 
   /** `path` is what follows the base: `Patient/123`. */

@@ -30,6 +30,7 @@ export type EhrOptions = {
     /** Where the vendor announces revocation. */
     revoke?: string;
     issuer?: string;
+    hasScope?: (scope: string) => boolean;
   };
   clients: readonly Client[];
   methods: readonly string[];
@@ -67,6 +68,7 @@ export function newEhr(options: EhrOptions) {
       refusal,
       lifetimeSeconds,
       issuer: place.issuer,
+      hasScope: place.hasScope,
     },
     authorization,
     ids,

@@ -8,13 +8,15 @@ export type PeopleOptions = {
   /** Named in each answer (RFC 9207), where the vendor does. */
   issuer?: string | undefined;
   lifetimeSeconds?: number | undefined;
+  /** Whether the vendor has a scope; it has all if absent. */
+  hasScope?: ((scope: string) => boolean) | undefined;
   /** How the vendor says no at its token endpoint. */
   refusal: (error: string, reason: string) => Response;
 };
 
 /** People who let apps in that are registered with `authorization`: SMART standalone launch, with rotating refresh tokens. */
 export function newPeople(
-  { vendor, refusal, lifetimeSeconds, issuer }: PeopleOptions,
+  { vendor, refusal, lifetimeSeconds, issuer, hasScope = () => true }: PeopleOptions,
   authorization: ReturnType<typeof newAuthorization>,
   ids: ReturnType<typeof idSequence>,
 ) {
@@ -32,9 +34,11 @@ export function newPeople(
     /** `aud` has to be the FHIR server, so that the token is good at no other. */
     authorize(request: Request, isFhirBase: (aud: string) => boolean): Response {
       const query = new URL(request.url).searchParams;
-      return isFhirBase(query.get("aud") ?? "")
+      if (!isFhirBase(query.get("aud") ?? ""))
+        return new Response("aud is not the address of the FHIR server", { status: 400 });
+      return (query.get("scope") ?? "").split(" ").every(hasScope)
         ? codes.authorize(query)
-        : new Response("aud is not the address of the FHIR server", { status: 400 });
+        : new Response("invalid_scope", { status: 400 });
     },
     /** Undefined where it is not about a person's grant. */
     async token(request: Request): Promise<Response | undefined> {
