@@ -79,7 +79,7 @@ export const vendor = defineVendor({
   category: "ehr",
   alsoIn: ["hl7-fhir"],
   description:
-    "Patients and charts from Veradigm EHR over FHIR R4, with bulk export. A person who signs in may write too where the organization's server takes it, which Veradigm's guide does not promise. Appointments are in its licensed Unity API.",
+    "Patients and charts from Veradigm EHR over FHIR R4, with bulk export. A person who signs in may write where the organization's server takes it; Veradigm's guide calls the API read-only, so ask first. Appointments are in its licensed Unity API.",
   website: "https://veradigm.com",
   documentation: "https://developer.veradigm.com/Fhir/Resources",
   keywords: ["ehr", "emr", "fhir", "smart", "allscripts", "professional", "ambulatory"],
