@@ -330,6 +330,54 @@ test("an attempt whose lease ran out changes nothing but its own row", async () 
   expect(await run.rows()).toMatchObject([{ state: "delivered", attempts: 2 }]);
 });
 
+test("an endpoint that is too slow, or asks for less, gets one at a time until it keeps up", async () => {
+  const db = open();
+  const run = new Run(db, await newDestination(db), 5);
+  for (let i = 0; i < 4; i++) await run.arrive();
+  const claimed = async () => {
+    await run.pass();
+    await run.claim();
+    return run.underWay.length;
+  };
+  expect(await claimed()).toBe(4);
+  for (const answer of ["taken", "taken", "taken", "busy"] as const) await run.finish(answer);
+  for (let i = 0; i < 4; i++) await run.arrive();
+  expect(await claimed()).toBe(1);
+  await run.finish("taken");
+  expect(await claimed()).toBe(4);
+});
+
+test("a probe that one bad event spoils is followed by one with another event", async () => {
+  const db = open();
+  const run = new Run(db, await newDestination(db), 5);
+  for (let i = 0; i < 5; i++) await run.arrive();
+  await run.claim();
+  while (run.underWay.length) await run.finish("away");
+  const probed: (string | undefined)[] = [];
+  for (const answer of ["refused", "taken"] as const) {
+    expect((await run.destination())?.breaker).toBe("open");
+    await run.pass();
+    await run.claim();
+    probed.push(run.underWay[0]?.event_id);
+    await run.finish(answer);
+  }
+  expect(probed).toEqual(run.events.slice(0, 2));
+  expect((await run.destination())?.breaker).toBe("draining");
+});
+
+test("a replay sends again what has arrived, and leaves alone what is on its way", async () => {
+  const db = open();
+  const run = new Run(db, await newDestination(db, 2), 2);
+  for (let i = 0; i < 3; i++) await run.arrive();
+  await run.claim();
+  await run.finish("taken");
+  const states = async () => (await run.rows()).map((row) => row.state);
+  expect(await states()).toEqual(["delivered", "delivering", "pending"]);
+  await run.replay();
+  expect(await states()).toEqual(["pending", "delivering", "pending"]);
+  await run.check();
+});
+
 test("a delivery cannot be made across orgs, even by hand", async () => {
   const other = open(await newOrg());
   const db = open();
