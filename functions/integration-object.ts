@@ -45,11 +45,10 @@ export class IntegrationObject extends DurableObject<Bindings> {
       }
       const started = (async () => {
         const outcome = await fetchToken();
-        if (outcome.ok)
-          await this.ctx.storage.put<Kept>(`token:${key}`, {
-            token: await vault.seal(owner, outcome.token),
-            fetchedAt: Date.now(),
-          });
+        // A token that cannot be sealed now serves who waits for it, and is not kept.
+        const token = outcome.ok && (await vault.seal(owner, outcome.token).catch(() => undefined));
+        if (token)
+          await this.ctx.storage.put<Kept>(`token:${key}`, { token, fetchedAt: Date.now() });
         return outcome;
       })().finally(() => this.#running.delete(key));
       this.#running.set(key, started);

@@ -227,6 +227,37 @@ describe("a Worker whose keys lie in Vault", () => {
     expect(reply.status, JSON.stringify(reply.body)).toBe(200);
   });
 
+  test("calls with a token that could not be sealed, and fetches another for the next call", async () => {
+    const org = await started.newOrg();
+    const { id } = await added(org, "/api/integrations", {
+      vendor_id: "rest-api",
+      environment: "sandbox",
+      api_endpoint: "https://sandbox.api.example.com/v1",
+      enabled: true,
+      credentials: restApiCredentials.oauth2,
+    });
+    // Forgets the token that switching on has fetched.
+    await org.call("POST", `/api/integrations/${id}/toggle`, { enabled: false });
+    await sql`update integrations set enabled = true where id = ${id}`;
+    const read = () =>
+      org.call("POST", `/api/integrations/${id}/execute`, {
+        operation: "get",
+        params: { path: "/items/42" },
+      });
+    let fetched = 0;
+    state.after = ({ url }) => {
+      if (!url.includes("/auth.example.com/")) return;
+      fetched += 1;
+      state.away = true;
+    };
+    for (const times of [1, 2]) {
+      const reply = await read();
+      expect(reply.status, JSON.stringify(reply.body)).toBe(200);
+      expect(fetched).toBe(times);
+      state.away = false;
+    }
+  });
+
   async function connect(person: Visitor, id: string) {
     const begun = await person.ask("POST", `/api/integrations/${id}/oauth/start`, {});
     const { authorization_url } = begun.body.data as { authorization_url: string };
