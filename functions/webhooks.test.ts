@@ -1,5 +1,8 @@
+import { createHmac } from "node:crypto";
+
 import { neon, neonConfig } from "@neondatabase/serverless";
 import Stripe from "stripe";
+import twilio from "twilio";
 import { expect, inject, test } from "vitest";
 
 import { call, newOrg, type TestOrg } from "../scripts/world.ts";
@@ -84,6 +87,9 @@ test("a webhook that is not signed with this integration's secret stores nothing
     expect(reply.body["code"]).toBe("webhook_rejected");
   }
   expect(await received(org)).toBe(0);
+  // One row a minute, however many come: nobody can fill the log from outside.
+  const rejected = await org.call("GET", "/api/activity?activity_type=webhook_rejected");
+  expect(rejected.body.data).toMatchObject([{ details: { reason: "missing" } }]);
 });
 
 test("addresses that name no integration are not found", async () => {
@@ -170,4 +176,71 @@ test("a handshake is answered for the right verify token alone, and is no event"
   expect(answer.headers.get("set-cookie")).toBeNull();
   expect((await ask("another")).status).toBe(403);
   expect(await received(org)).toBe(0);
+});
+
+async function added(org: TestOrg, vendorId: string, credentials?: object) {
+  const demo = await org.call("GET", `/api/integrations/vendors/${vendorId}/demo-credentials`);
+  const reply = await org.call("POST", "/api/integrations", {
+    vendor_id: vendorId,
+    environment: "production",
+    credentials: { ...(demo.body.data as object), ...credentials },
+  });
+  expect(reply.status, JSON.stringify(reply.body)).toBe(201);
+  return new URL((reply.body.data as { webhook_url: string }).webhook_url);
+}
+
+test("an address that is signed is the public one, whatever host the request came to", async () => {
+  const authToken = "5d41402abc4b2a76b9719d911017c592";
+  const url = await added(await newOrg(world), "twilio", { authToken });
+  const fields = { MessageSid: "SM1", MessageStatus: "delivered" };
+  const post = async (signedFor: string) => {
+    const signature = twilio.getExpectedTwilioSignature(authToken, signedFor, fields);
+    const headers = { "x-twilio-signature": signature };
+    const body = new URLSearchParams(fields);
+    return (await fetch(world.url + url.pathname, { method: "POST", headers, body })).status;
+  };
+  expect(await post(url.href)).toBe(200);
+  expect(await post(world.url + url.pathname)).toBe(401);
+});
+
+test("of webhooks without a body the query tells one from another, and is kept without its token", async () => {
+  const org = await newOrg(world);
+  const url = await added(org, "exotel");
+  const token = url.searchParams.get("token") ?? "none";
+  for (const step of ["1", "2", "2"]) {
+    const query = new URLSearchParams({ CallSid: "passthru", digits: step, token });
+    expect((await fetch(`${world.url}${url.pathname}?${query}`)).status).toBe(200);
+  }
+  const events = (await org.call("GET", "/api/events")).body.data as { id: string }[];
+  const opened = await Promise.all(
+    events.map(async ({ id }) => {
+      const { data } = (await org.call("GET", `/api/events/${id}`)).body;
+      return JSON.parse((data as { payload: { data: string } }).payload.data) as object;
+    }),
+  );
+  expect(opened).toEqual(["2", "1"].map((digits) => ({ CallSid: "passthru", digits })));
+});
+
+test("a batch is as many events, but one beyond a hundred: each is kept with the whole body", async () => {
+  const org = await newOrg(world);
+  const webhookSecret = "notification-secret-0123456789abcdef";
+  const url = await added(org, "athenahealth", { webhookSecret });
+  const send = async (length: number) => {
+    const notificationEvent = Array.from({ length }, (_, at) => ({ id: `${length}-${at}` }));
+    const resource = { resourceType: "SubscriptionStatus", topic: "x/Patient.update" };
+    const body = JSON.stringify({
+      resourceType: "Bundle",
+      type: "history",
+      entry: [{ resource: { ...resource, notificationEvent } }],
+    });
+    const signature = createHmac("sha256", webhookSecret).update(body).digest("hex");
+    const headers = {
+      "content-type": "application/json",
+      "x-hub-signature": `sha256=${signature}`,
+    };
+    expect((await call(world.url + url.pathname, "POST", body, headers)).status).toBe(200);
+    return received(org);
+  };
+  expect(await send(3)).toBe(3);
+  expect(await send(101)).toBe(4);
 });
