@@ -53,6 +53,12 @@ test("a capability runs on what is preferred, mapped and healthy, in that order"
   const sql = neon(world.database.url);
   await sql`update integrations set health_status = 'error' where id = ${twilio}`;
   expect((await send(org)).body.data).toMatchObject({ integration_id: plivo });
+  const changed = await org.call("PUT", `/api/integrations/${plivo}`, {
+    usage_mappings: [{ id: "m", workflow: "Reminders", enabled: false }],
+  });
+  expect(changed.status).toBe(200);
+  const excluded = await send(org, { workflow: "reminders", prefer: "plivo" });
+  expect(excluded.body.data).toMatchObject({ integration_id: twilio, tried: [] });
 });
 
 test("an outage before the message is taken goes to the next; the answer says what was tried", async () => {
@@ -124,8 +130,9 @@ test("a write that may have happened is never repeated elsewhere", async () => {
 
 test("nothing that can serve is a 409 that says so", async () => {
   const org = await newOrg(place());
+  await add(org, "twilio", { enabled: false });
   const none = await send(org);
-  expect(none.status).toBe(409);
+  expect([none.status, sent("twilio")]).toEqual([409, 0]);
   expect(none.body["code"]).toBe("no_integration");
   const wrong = await send(org, { params: { to: "1", body: "x" } });
   expect(wrong.status).toBe(422);

@@ -78,6 +78,28 @@ test("a write that was carried out is not sent again because its record could no
   await sql`drop trigger refuse_record on integration_activity_log`;
   const again = await send();
   expect([again.status, again.body["code"]]).toEqual([409, "request_in_progress"]);
+  // Whoever began it must be long gone: nobody knows what came of it.
+  await sql`update idempotency_keys set started_at = now() - interval '1 hour'
+    where org_id = ${org.orgId}`;
+  const later = await send();
+  expect([later.status, later.body["code"]]).toEqual([409, "request_in_progress"]);
+  expect(later.body["error"]).toMatch(/whether it was carried out/);
+});
+
+test("an Idempotency-Key of one integration answers for no other", async () => {
+  const org = await newOrg(world);
+  const replies = await Promise.all(
+    (["sandbox", "production"] as const).map((environment) =>
+      addFromSimulator(org, "twilio", environment),
+    ),
+  );
+  const statuses: number[] = [];
+  for (const { id } of replies) {
+    const path = `/api/integrations/${id}/execute`;
+    const body = { operation: "sendSMS", params: { to: "+15558675310", body: "See you at noon" } };
+    statuses.push((await org.call("POST", path, body, { "idempotency-key": "noon" })).status);
+  }
+  expect(statuses).toEqual([200, 422]);
 });
 
 test("a stream comes without the vendor's own headers", async () => {
