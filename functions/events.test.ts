@@ -197,6 +197,12 @@ test("an event that its vendor did not sign is forwarded once the vendor's own A
   await eventually(async () => (await statuses())[0] === "failed", "it is refused");
   const refused = await org.call("GET", "/api/activity?activity_type=webhook_rejected");
   expect(refused.body.data).toMatchObject([{ details: { reason: "not_confirmed" } }]);
+  const ids = ((await org.call("GET", "/api/events")).body.data as { id: string }[]).map(
+    (one) => one.id,
+  );
+  const replay = await org.call("POST", "/api/events/replay", { ids });
+  expect(replay.body.data).toMatchObject({ not_confirmed: 1, deliveries: 0 });
+  expect(await f.list(org)).toEqual([]);
 
   f.world.simulator.fault({ vendor: "assemblyai", kind: "maintenance", times: 20 });
   const [sent] = await f.world.simulator.sendWebhook("assemblyai", { url: address, credentials });
