@@ -133,6 +133,8 @@ describe("passwords", () => {
     expect((await ask(stranger, userId)).status).toBe(403);
     const made = await ask(owner, userId);
     expect(made.status, JSON.stringify(made.body)).toBe(200);
+    const left = Date.parse(String(body(made)["expiresAt"])) - Date.now();
+    expect(left).toBeLessThanOrEqual(60 * 60_000);
     const token = String(body(made)["url"]).split("#")[1];
     const reset = (newPassword: string) =>
       new Visitor(world).auth("/reset-password", { token, newPassword });
@@ -432,7 +434,13 @@ describe("a public deployment", () => {
     expect(unknown[10]?.body).toEqual(locked.body);
     const keys = await neon(world.databaseUrl)`select key from rate_limits`;
     expect(JSON.stringify(keys)).not.toContain(org.email);
-    // The window ends.
+    // The window ends, and who goes on guessing does not put that off.
+    await neon(
+      world.databaseUrl,
+    )`update rate_limits set resets_at = now() + interval '1 minute' where key like 'sign-in %'`;
+    const still = await guess(org.email, "not the right password", 79);
+    expect(still.status).toBe(429);
+    expect(Number(still.headers.get("retry-after"))).toBeLessThanOrEqual(60);
     await neon(
       world.databaseUrl,
     )`update rate_limits set resets_at = now() where key like 'sign-in %'`;

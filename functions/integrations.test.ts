@@ -302,6 +302,7 @@ describe("bad input", () => {
         ...(headers as Record<string, string>),
       });
       expect(reply.status).toBe(401);
+      expect(reply.headers.get("www-authenticate")).toBe("Bearer");
     }
   });
 });
