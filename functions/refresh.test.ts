@@ -468,6 +468,19 @@ describe("the clock", () => {
     await tickUntil(id, 2);
   });
 
+  test("sends no token of a configuration that has changed since", async () => {
+    const { org, id } = await setUp();
+    const change = { api_endpoint: "https://api.clinic.example/another" };
+    expect((await org.call("PUT", `/api/integrations/${id}`, change)).status).toBe(200);
+    await sql`update grants set next_refresh_at = now() where integration_id = ${id}`;
+    const refreshes = await refreshesDuring(async () => {
+      await first.tick();
+      expect((await run(first, org, id)).body).toMatchObject({ cause: "credentials_expired" });
+    });
+    expect(refreshes).toBe(0);
+    expect((await grantOf(id))?.["version"]).toBe(1);
+  });
+
   test("warns 14, 3 and 1 days before the end, once each", async () => {
     const { org, id } = await setUp();
     const warnings = async () => {

@@ -4,6 +4,9 @@ import { neon, neonConfig } from "@neondatabase/serverless";
 import { createLocalJWKSet, type JWK } from "jose";
 import { describe, expect, inject, test } from "vitest";
 
+import { openClient } from "../db/client.ts";
+import { OrgDb } from "../db/org.ts";
+import { expectUnused } from "../db/signing-keys.ts";
 import { call, newMember, newOrg, type TestOrg } from "../scripts/world.ts";
 
 const world = inject("world");
@@ -173,6 +176,10 @@ describe("a signing key", () => {
     const refused = await org.call("DELETE", `/api/signing-keys/${key.id}`);
     expect(refused.status).toBe(409);
     expect(refused.body["error"]).toContain("oracle-health (sandbox)");
+    // Where one begins to between that look and the deed, the transaction itself refuses.
+    const client = openClient(world.databaseUrl, world.endpoint);
+    const db = new OrgDb(client, { orgId: org.orgId, actor: "clock" });
+    await expect(db.run(expectUnused(db, key.kid))).rejects.toMatchObject({ code: "EH412" });
     await org.call("DELETE", `/api/integrations/${id}`);
     expect((await org.call("DELETE", `/api/signing-keys/${key.id}`)).status).toBe(200);
   });
