@@ -219,6 +219,7 @@ export const ssoSignIn = (env: Env, client: Client, requestId: string) => {
           model: "twoFactor",
           where: [{ field: "userId", value: existing.id }],
         });
+        await internalAdapter.updateUser(existing.id, { twoFactorEnabled: false });
       }
     }
     await internalAdapter.updateUser(existing.id, {

@@ -92,7 +92,7 @@ const person = (domain: string, more: Partial<Claims> = {}): Claims & { email: s
 async function whoIs(visitor: Visitor) {
   const reply = await visitor.auth("/get-session");
   return reply.body as unknown as {
-    user: { id: string; email: string; name: string };
+    user: { id: string; email: string; name: string; twoFactorEnabled: boolean };
     session: { activeOrganizationId: string };
   } | null;
 }
@@ -181,6 +181,20 @@ describe("a provider", () => {
       const reply = await add(owner, idp, newDomain(), { issuer });
       expect(reply.status, issuer).toBe(422);
       expect(reply.body["errors"], issuer).toMatchObject([{ path: "issuer" }]);
+    }
+    const odd = await newProvider();
+    for (const [name, address] of [
+      ["authorization_endpoint", "javascript:alert(1)"],
+      ["authorization_endpoint", "http://idp.example.com/auth"],
+      ["token_endpoint", "https://127.0.0.1/token"],
+      ["jwks_uri", "https://metadata.google.internal/keys"],
+    ] as const) {
+      odd.describe({ [name]: address });
+      const reply = await add(owner, odd, newDomain());
+      expect([reply.status, reply.body["detail"]], address).toEqual([
+        422,
+        expect.stringContaining(name),
+      ]);
     }
     const pasted = `${idp.issuer}/.well-known/openid-configuration`;
     expect(rowOf(await add(owner, idp, newDomain(), { issuer: pasted }))["issuer"]).toBe(
@@ -346,6 +360,12 @@ const register = async (email: string) => {
   const { user } = made.body as unknown as { user: { id: string } };
   return { visitor, userId: user.id };
 };
+async function addSecondStep(visitor: Visitor, words: string) {
+  const begun = await visitor.auth("/two-factor/enable", { password: words });
+  const uri = new URL(String((begun.body as Record<string, unknown>)["totpURI"]));
+  const secret = uri.searchParams.get("secret") ?? "";
+  return visitor.auth("/two-factor/verify-totp", { code: codeAt(secret, stepNow()) });
+}
 const join = (org: TestOrg, userId: string, role: string) =>
   sql()`insert into members (organization_id, user_id, role) values (${org.orgId}, ${userId}, ${role})`;
 const tokenOf = (visitor: Visitor) =>
@@ -403,9 +423,11 @@ describe("an account that was there before", () => {
     const { idp, domain } = await withSso();
     const who = person(domain);
     const { visitor: squatter, userId } = await register(who.email);
+    expect((await addSecondStep(squatter, password)).status).toBe(200);
     const visitor = new Visitor(world);
     expect(await signIn(idp, visitor, who.email, who)).toBe("/integrations/");
-    expect((await whoIs(visitor))?.user.id).toBe(userId);
+    expect((await whoIs(visitor))?.user).toMatchObject({ id: userId, twoFactorEnabled: false });
+    expect(await sql()`select 1 from two_factors where user_id = ${userId}`).toEqual([]);
     expect(await whoIs(squatter)).toBeNull();
     expect((await new Visitor(world).signIn(who.email, password)).status).toBe(401);
   });
@@ -525,12 +547,7 @@ describe("a session that came by single sign-on", () => {
     expect((await visitor.auth("/list-sessions")).status).toBe(200);
     const steps = [
       () => visitor.auth("/change-password", { currentPassword: password, newPassword }),
-      async () => {
-        const begun = await visitor.auth("/two-factor/enable", { password: newPassword });
-        const uri = new URL(String((begun.body as Record<string, unknown>)["totpURI"]));
-        const secret = uri.searchParams.get("secret") ?? "";
-        return visitor.auth("/two-factor/verify-totp", { code: codeAt(secret, stepNow()) });
-      },
+      () => addSecondStep(visitor, newPassword),
       () => visitor.auth("/two-factor/disable", { password: newPassword }),
     ];
     for (const step of steps) {

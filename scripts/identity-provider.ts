@@ -59,6 +59,7 @@ export async function startIdentityProvider(simulatorUrl: string, shape: Shape =
   /** Whoever sits in front of the browser. */
   let person: Claims = { sub: "nobody" };
   let tamper: ((idToken: string) => string) | undefined;
+  let described: Record<string, string> | undefined;
   let tokenRequests = 0;
 
   let provider: Provider | undefined;
@@ -69,6 +70,14 @@ export async function startIdentityProvider(simulatorUrl: string, shape: Shape =
     Object.assign(req, { originalUrl: path });
     req.url = path.slice(shape.path.length);
     if (!path.startsWith(shape.path)) return void res.writeHead(404).end();
+    if (described && req.url === "/.well-known/openid-configuration") {
+      const [authorization_endpoint, token_endpoint, jwks_uri] = ["auth", "token", "jwks"].map(
+        (name) => `${issuer}/${name}`,
+      );
+      const document = { issuer, authorization_endpoint, token_endpoint, jwks_uri, ...described };
+      res.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify(document));
+      return;
+    }
     if (req.url.startsWith("/interaction/")) {
       const result = { login: { accountId: person.sub } };
       provider?.interactionFinished(req, res, result).catch(() => res.writeHead(500).end());
@@ -133,6 +142,10 @@ export async function startIdentityProvider(simulatorUrl: string, shape: Shape =
     },
     alter(change: ((idToken: string) => string) | undefined) {
       tamper = change;
+    },
+    /** What its discovery document says, in place of what is so. */
+    describe(more: Record<string, string>) {
+      described = more;
     },
     /** What a browser does from the authorization address on, until it is sent back. */
     async follow(authorizationUrl: string): Promise<string> {
