@@ -52,6 +52,9 @@ export async function hashKey(key: string): Promise<string> {
 
 const Uuid = z.uuid();
 
+/** A body of more bytes is read for a credential that has been proved. */
+const readUnproved = 1024 * 1024;
+
 /**
  * The token of the session whose cookie the request carries; the cookie's own signature is checked.
  * Over https only the `__Secure-` one counts: any neighbour on a subdomain could have set the other.
@@ -97,6 +100,21 @@ export async function alsoRequire(c: Context<AppEnv>, permission: Permission): P
   await (await openDb(c, credential, permission, c.var.db.actor.orgId)).authenticate();
 }
 
+const namedOrg = (c: Context<AppEnv>) =>
+  c.req.header("x-org-id") || c.req.query("org_id") || undefined;
+
+/** Whichever of two won, the other may be the one that was meant. */
+function refuseTwoOrgs(one: string | undefined, other: string | undefined) {
+  if (one && other && one.toLowerCase() !== other.toLowerCase())
+    throw new Problem("forbidden", "The request names two organizations");
+}
+
+/** A body that names an org counts like the header; it must come before the first statement. */
+export function chooseOrg(c: Context<AppEnv>, orgId: string | undefined): void {
+  refuseTwoOrgs(namedOrg(c), orgId);
+  c.var.db.chooseOrg(orgId || undefined);
+}
+
 /**
  * Opens the request's OrgDb. Nothing is read yet: the first statement that the route sends carries
  * the proof, so a request that does not send one at all is refused here, before its body is looked at.
@@ -109,12 +127,14 @@ const access = (permission: AnyPermission) =>
     if (credential.session)
       refuseForeignOrigin(c.req.raw, settings.PUBLIC_URL, settings.allowedOrigins);
 
-    const orgId = c.req.header("x-org-id") || c.req.query("org_id") || undefined;
+    const orgId = namedOrg(c);
+    refuseTwoOrgs(orgId, c.req.query("org_id"));
     if (orgId && !Uuid.safeParse(orgId).success)
       throw new Problem("invalid_request", "The organization id is not a UUID", {
         errors: [{ path: c.req.header("x-org-id") ? "x-org-id" : "org_id", message: "Not a UUID" }],
       });
     c.set("db", await openDb(c, credential, permission, orgId));
+    if (Number(c.req.header("content-length") ?? 0) > readUnproved) await c.var.db.authenticate();
     await next();
   });
 

@@ -17,7 +17,7 @@ import { failureThrown } from "../handlers/failure.ts";
 import type { FieldValues } from "../handlers/fields.ts";
 import { loadVendor, vendorId } from "../handlers/registry.ts";
 import { Problem, VendorFailure } from "../problem.ts";
-import { alsoRequire, guarded } from "./access.ts";
+import { alsoRequire, chooseOrg, guarded } from "./access.ts";
 import { connection, openIntegration, type Target } from "./calls.ts";
 import { configure, lendsHeldKey, openValues, storedOf, webhookUrl } from "./credentials.ts";
 import type { Env } from "./env.ts";
@@ -220,7 +220,7 @@ export const checkRoutes = newApp()
   .openapi(testUnsaved, async (c) => {
     const { db } = c.var;
     const input = c.req.valid("json");
-    db.chooseOrg(input.org_id || undefined);
+    chooseOrg(c, input.org_id);
     const [stored] = input.integration_id
       ? await db.run(getIntegration(db, input.integration_id))
       : [[]];

@@ -16,6 +16,9 @@ export type Configuration = {
   endpoint: string | null;
 };
 
+/** What the wizard of the earlier web client sends where nobody entered an address. */
+const placeholder = "https://api.example.com";
+
 type Stored = Pick<Configuration, "values" | "endpoint"> & { environment: EnvironmentName };
 
 export const storedOf = (
@@ -39,6 +42,7 @@ export function configure(
   const errors: Issue[] = [];
   const { environment } = entered;
   let endpoint = entered.endpoint?.trim() || null;
+  if (endpoint === placeholder) endpoint = null;
   const nameOf = (key: string) =>
     vendor.formerly && Object.hasOwn(vendor.formerly, key) ? vendor.formerly[key] : key;
   const given: Record<string, unknown> = {};
@@ -47,6 +51,8 @@ export function configure(
   const typed = new Set<string>();
   for (const [key, value] of Object.entries(entered.credentials)) {
     const now = nameOf(key);
+    // The earlier wizard repeats it among its fields.
+    if (key === "environment" && value === environment) continue;
     if (now === "api_endpoint") endpoint ??= typeof value === "string" && value ? value : null;
     else if (now && !isMask(value)) {
       typed.add(now);

@@ -18,7 +18,7 @@ import {
 import { environmentNames, type AnyVendor, categories, type Category } from "../handlers/define.ts";
 import { loadVendor, vendorId } from "../handlers/registry.ts";
 import { Problem } from "../problem.ts";
-import { guarded } from "./access.ts";
+import { chooseOrg, guarded } from "./access.ts";
 import { forget } from "./calls.ts";
 import { nextCheck, outcomeOf, probe, type Probe } from "./checks.ts";
 import { configure, openValues, storedOf, webhookUrl } from "./credentials.ts";
@@ -248,7 +248,7 @@ export const integrationRoutes = newApp()
   .openapi(create, async (c) => {
     const { db } = c.var;
     const input = c.req.valid("json");
-    db.chooseOrg(input.org_id || undefined);
+    chooseOrg(c, input.org_id);
     const { orgId } = await db.authenticate();
     const vendor = await loadVendor(input.vendor_id);
     if (!vendor)
@@ -303,7 +303,7 @@ export const integrationRoutes = newApp()
     const { db } = c.var;
     const { id } = c.req.valid("param");
     const input = c.req.valid("json");
-    db.chooseOrg(input.org_id || undefined);
+    chooseOrg(c, input.org_id);
     const { row: before, grant } = await mustGetWhole(c, id);
     const vendor = await mustLoadVendor(before.vendorId);
     const known = await openValues(c.env.vault, before);
@@ -391,7 +391,7 @@ export const integrationRoutes = newApp()
     const { db } = c.var;
     const { id } = c.req.valid("param");
     const { enabled, org_id } = c.req.valid("json");
-    db.chooseOrg(org_id || undefined);
+    chooseOrg(c, org_id);
     const before = await mustGet(c, id);
     const vendor = await mustLoadVendor(before.vendorId);
     if (!enabled) {
@@ -442,7 +442,8 @@ export const integrationRoutes = newApp()
     return c.json({ success: true as const, data, message }, 200);
   });
 
-const versionOf = (ifMatch: string) => Number(/^(?:W\/)?"(\d+)"$/.exec(ifMatch)?.[1] ?? -1);
+/** -1, which no version is, for what is no ETag of ours. */
+const versionOf = (ifMatch: string) => Number(/^(?:W\/)?"(\d{1,9})"$/.exec(ifMatch)?.[1] ?? -1);
 
 const record = (c: Context<AppEnv>, row: Integration, result: Probe) =>
   c.var.db.run(

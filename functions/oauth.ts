@@ -18,7 +18,7 @@ import {
 } from "../handlers/oauth.ts";
 import { sha256Hex } from "../handlers/signature.ts";
 import { Problem, VendorFailure } from "../problem.ts";
-import { clientIp, guarded, permissions, readCredential } from "./access.ts";
+import { chooseOrg, clientIp, guarded, permissions, readCredential } from "./access.ts";
 import { forget, objectOf } from "./calls.ts";
 import { check } from "./checks.ts";
 import { openValues } from "./credentials.ts";
@@ -333,7 +333,7 @@ export const oauthRoutes = newApp()
     const { id } = c.req.valid("param");
     const { settings, vault } = c.env;
     const input = c.req.valid("json") ?? {};
-    db.chooseOrg(input.org_id || undefined);
+    chooseOrg(c, input.org_id);
     const [[row]] = await db.run(getIntegration(db, id));
     if (!row) throw new Problem("not_found");
     const { orgId, userId } = db.actor;

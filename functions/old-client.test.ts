@@ -6,6 +6,9 @@ const world = inject("world");
 
 type Row = Record<string, unknown> & { id: string; credentials: Record<string, unknown> };
 
+const asText = (values: object) =>
+  Object.fromEntries(Object.entries(values).map(([key, value]) => [key, String(value)]));
+
 /** The requests of EHRConnect's earlier web client: old keys, "" for what is not set, the org by header. */
 function oldClient(org: TestOrg) {
   const headers = { "x-org-id": org.orgId };
@@ -25,6 +28,33 @@ function oldClient(org: TestOrg) {
         },
         headers,
       ),
+    /** As the wizard ends: each value as text, and an address though none was asked for. */
+    finish: (vendorId: string, values: object) =>
+      org.call(
+        "POST",
+        "/api/integrations",
+        {
+          org_id: org.orgId,
+          vendor_id: vendorId,
+          enabled: false,
+          environment: "sandbox",
+          api_endpoint: "https://api.example.com",
+          credentials: asText(values),
+          usage_mappings: [
+            { id: "map_appointment_reminders", workflow: "Appointment Reminders", enabled: false },
+          ],
+        },
+        headers,
+      ),
+    /** Who opens the wizard again sends back what was stored, and the environment among it. */
+    finishAgain: ({ id, environment, credentials }: Row) =>
+      org.call("PUT", `/api/integrations/${id}`, {
+        enabled: false,
+        environment,
+        api_endpoint: "https://api.example.com",
+        credentials: asText({ ...credentials, environment }),
+        usage_mappings: [],
+      }),
     update: (id: string, change: object) =>
       org.call("PUT", `/api/integrations/${id}`, change, headers),
     list: () => org.call("GET", `/api/integrations?org_id=${org.orgId}`, undefined, headers),
@@ -159,4 +189,43 @@ test.each([
   const row = created.body.data as Row;
   expect(row["vendor_id"]).toBe(vendorId);
   expect((await oldClient(org).test(row.id)).body).toMatchObject({ success: true });
+});
+
+test.each(["stripe", "twilio", "availity", "100ms"])(
+  "%s is saved and saved again by the earlier wizard, which knows no address",
+  async (vendorId) => {
+    const org = await newOrg(world);
+    const client = oldClient(org);
+    const demo = await org.call("GET", `/api/integrations/vendors/${vendorId}/demo-credentials`);
+    const created = await client.finish(vendorId, demo.body.data as object);
+    expect(created.status, JSON.stringify(created.body)).toBe(201);
+    const row = created.body.data as Row;
+    expect(row).toMatchObject({ vendor_id: vendorId, api_endpoint: null });
+    const saved = await client.finishAgain(row);
+    expect(saved.status, JSON.stringify(saved.body)).toBe(200);
+    expect(saved.body.data).toMatchObject({ api_endpoint: null, credentials: row.credentials });
+  },
+);
+
+test.each([
+  ["change-healthcare", "optum"],
+  ["Cerner", "oracle-health"],
+  ["opentok", "vonage"],
+  ["épic", "epic"],
+  ["text  message twilio", "twilio"],
+])("who looks for %s finds %s", async (q, vendorId) => {
+  const org = await newOrg(world);
+  const found = await org.call("GET", `/api/integrations/vendors?q=${encodeURIComponent(q)}`);
+  expect((found.body.data as { id: string }[]).map(({ id }) => id)).toEqual([vendorId]);
+});
+
+test("a request that names two organizations is refused, though the caller belongs to one", async () => {
+  const [mine, theirs] = [await newOrg(world), await newOrg(world)];
+  const header = { "x-org-id": mine.orgId };
+  const list = (org: string) =>
+    mine.call("GET", `/api/integrations?org_id=${org}`, undefined, header);
+  expect((await list(theirs.orgId)).status).toBe(403);
+  expect((await list(mine.orgId.toUpperCase())).status).toBe(200);
+  const body = { vendor_id: "twilio", org_id: theirs.orgId };
+  expect((await mine.call("POST", "/api/integrations", body, header)).status).toBe(403);
 });

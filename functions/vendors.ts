@@ -4,6 +4,7 @@ import catalog from "../handlers/catalog.json" with { type: "json" };
 import { operationViews, type VendorCard, vendorDetail } from "../handlers/catalog.ts";
 import { type AnyVendor, categories, type Category } from "../handlers/define.ts";
 import { loadVendor, vendorId } from "../handlers/registry.ts";
+import { fold, wordsOf } from "../handlers/words.ts";
 import { Problem } from "../problem.ts";
 import { json, newApp } from "./http.ts";
 
@@ -105,11 +106,8 @@ function matches(card: VendorCard, q: string): boolean {
     ...card.areas,
     ...card.keywords,
   ];
-  const all = text.join(" ").toLowerCase();
-  return q
-    .toLowerCase()
-    .split(/\s+/)
-    .every((word) => all.includes(word));
+  const all = fold(text.join(" "));
+  return card.id === vendorId(fold(q.trim())) || wordsOf(q).every((word) => all.includes(word));
 }
 
 export const vendorRoutes = newApp()

@@ -1,5 +1,4 @@
-const fold = (text: string) => text.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase();
-const wordsOf = (text: string) => fold(text).match(/[\p{L}\d]+/gu) ?? [];
+import { fold, wordsOf } from "../../../handlers/words.ts";
 
 export type Searchable = {
   id: string;
