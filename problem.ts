@@ -32,6 +32,8 @@ export class Problem extends Error {
   readonly errors: readonly Issue[];
   /** Seconds, for the Retry-After header. */
   readonly retryAfter: number | undefined;
+  /** More of the document: RFC 9457 §3.2. */
+  members: Readonly<Record<string, unknown>> = {};
 
   constructor(
     code: ProblemCode,

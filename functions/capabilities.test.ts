@@ -48,14 +48,19 @@ test("a capability runs on what is preferred, mapped and healthy, in that order"
   expect((await send(org)).body.data).toMatchObject({ vendor_id: "twilio", tried: [] });
   expect((await send(org, { prefer: "plivo" })).body.data).toMatchObject({ vendor_id: "plivo" });
   expect((await send(org, { prefer: plivo })).body.data).toMatchObject({ integration_id: plivo });
-  const mapped = await send(org, { workflow: "reminders", prefer: "twilio" });
-  expect(mapped.body.data).toMatchObject({ integration_id: plivo });
+  for (const workflow of ["reminders", " Reminders "]) {
+    const mapped = await send(org, { workflow, prefer: "twilio" });
+    expect(mapped.body.data, workflow).toMatchObject({ integration_id: plivo });
+  }
   const sql = neon(world.database.url);
   await sql`update integrations set health_status = 'error' where id = ${twilio}`;
   expect((await send(org)).body.data).toMatchObject({ integration_id: plivo });
-  const changed = await org.call("PUT", `/api/integrations/${plivo}`, {
-    usage_mappings: [{ id: "m", workflow: "Reminders", enabled: false }],
-  });
+  const off = { id: "m", workflow: "Reminders", enabled: false };
+  const twice = [off, { ...off, id: "n", enabled: true }];
+  await org.call("PUT", `/api/integrations/${plivo}`, { usage_mappings: twice });
+  const again = await send(org, { workflow: "reminders", prefer: "twilio" });
+  expect(again.body.data).toMatchObject({ integration_id: plivo });
+  const changed = await org.call("PUT", `/api/integrations/${plivo}`, { usage_mappings: [off] });
   expect(changed.status).toBe(200);
   const excluded = await send(org, { workflow: "reminders", prefer: "plivo" });
   expect(excluded.body.data).toMatchObject({ integration_id: twilio, tried: [] });
@@ -126,6 +131,89 @@ test("a write that may have happened is never repeated elsewhere", async () => {
     expect(reply.body["code"], kind).toBe("vendor_failed");
     expect([sent("twilio"), sent("plivo")], kind).toEqual([1, 0]);
   }
+});
+
+test("a record's id is looked up where the record is, and nowhere else when that is away", async () => {
+  const org = await newOrg(place());
+  const twilio = await add(org, "twilio");
+  const ask = (capability: string, params: object, prefer?: string) =>
+    org.call("POST", "/api/integrations/execute", { capability, params, prefer });
+  const { result } = (await send(org)).body.data as { result: { id: string } };
+  expect((await ask("sms.status", result)).body.data).toMatchObject({ integration_id: twilio });
+  await add(org, "plivo");
+  await add(org, "athenahealth");
+  await add(org, "oracle-health");
+  const asked = () => world.simulator.requests().length;
+  const before = asked();
+  for (const capability of ["sms.status", "patient.read"]) {
+    const whose = await ask(capability, { id: result.id });
+    expect([whose.status, whose.body], capability).toMatchObject([
+      422,
+      { errors: [{ path: "prefer", message: expect.stringContaining("params.id") }] },
+    ]);
+  }
+  expect(asked()).toBe(before);
+  world.simulator.fault({ vendor: "twilio", kind: "maintenance" });
+  for (const prefer of [twilio, "twilio"])
+    expect((await ask("sms.status", result, prefer)).body, prefer).toMatchObject({
+      code: "no_integration",
+      tried: [{ integration_id: twilio, cause: "vendor_unavailable" }],
+    });
+  expect(asked()).toBe(before + 2);
+});
+
+test("a failure says whose it is, and what was tried before", async () => {
+  const org = await newOrg(place());
+  const twilio = await add(org, "twilio");
+  const plivo = await add(org, "plivo");
+  world.simulator.fault({ vendor: "twilio", kind: "forbidden" });
+  world.simulator.fault({ vendor: "plivo", kind: "server_error", match: "Message" });
+  const key = { "idempotency-key": crypto.randomUUID() };
+  for (const time of ["first", "again"]) {
+    const reply = await send(org, {}, key);
+    expect([reply.status, reply.body], time).toMatchObject([
+      503,
+      {
+        integration_id: plivo,
+        vendor_id: "plivo",
+        tried: [{ integration_id: twilio, vendor_id: "twilio", cause: "forbidden" }],
+      },
+    ]);
+  }
+  expect(sent("plivo")).toBe(1);
+});
+
+test("a recording of twelve megabytes reaches the vendor, and a larger one nobody", async () => {
+  const org = await newOrg(place());
+  const id = await add(org, "openai", { environment: "sandbox" });
+  const transcribe = (bytes: number, path: string, more: object) =>
+    org.call("POST", `/api/integrations/${path}`, {
+      ...more,
+      params: {
+        model: "example-transcriber",
+        audio: Buffer.alloc(bytes, 7).toString("base64"),
+        fileName: "visit.mp3",
+      },
+    });
+  const own = { operation: "transcribeAudio" };
+  const any = { capability: "ai.audio.transcribe" };
+  const said = { result: { status: "completed", text: expect.stringContaining("12000000") } };
+  expect((await transcribe(12_000_000, "execute", any)).body.data).toMatchObject(said);
+  expect((await transcribe(14_000_000, `${id}/execute`, own)).status).toBe(413);
+  const { orgId } = org;
+  const elsewhere = {
+    org_id: orgId,
+    vendor_id: "openai",
+    credentials: { apiKey: "x".repeat(2e6) },
+  };
+  expect((await org.call("POST", "/api/integrations", elsewhere)).status).toBe(413);
+  const stranger = await org.call(
+    "POST",
+    `/api/integrations/${id}/execute`,
+    `{${" ".repeat(2e6)}`,
+    { authorization: "Bearer not-a-key-of-anybody", "content-type": "application/json" },
+  );
+  expect(stranger.status).toBe(401);
 });
 
 test("nothing that can serve is a 409 that says so", async () => {

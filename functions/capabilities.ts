@@ -5,6 +5,7 @@ import { capabilities, type CapabilityName } from "../handlers/capabilities.ts";
 import type { AnyVendor } from "../handlers/define.ts";
 import { environmentNames } from "../handlers/define.ts";
 import { vendorId } from "../handlers/registry.ts";
+import { wordsOf } from "../handlers/words.ts";
 import { Problem, type VendorCause, VendorFailure } from "../problem.ts";
 import { guarded } from "./access.ts";
 import { CallHeaders, carryOut } from "./execute.ts";
@@ -38,7 +39,7 @@ const executeCapability = createRoute({
           schema: z.strictObject({
             capability: z.enum(names),
             params: z.record(z.string(), z.unknown()).default({}),
-            /** An integration's or a vendor's id that goes first. */
+            /** An integration's or a vendor's id that goes first; it alone, where params name a record of its. */
             prefer: z.string().min(1).max(100).optional(),
             /** A workflow of `usage_mappings`: integrations mapped to it go before the others. */
             workflow: z.string().min(1).max(200).optional(),
@@ -107,36 +108,50 @@ function operationFor(vendor: AnyVendor, name: CapabilityName): string | undefin
 
 const healthRank = { active: 0, testing: 1, inactive: 2, error: 3 } as const;
 
+type Wish = {
+  prefer?: string | undefined;
+  workflow?: string | undefined;
+  environment?: string | undefined;
+};
+const isPreferred = (row: Integration, { prefer }: Wish) =>
+  prefer !== undefined && (row.id === prefer || row.vendorId === vendorId(prefer));
+
+/** Workflows are the same where their words are: neither case nor spaces count. */
+const nameOf = (workflow: string) => wordsOf(workflow).join(" ");
+
 /** Mapped workflow first, then what the caller prefers, then health, then age. */
-export function rank(
-  rows: readonly Integration[],
-  wish: {
-    prefer?: string | undefined;
-    workflow?: string | undefined;
-    environment?: string | undefined;
-  },
-): Integration[] {
+function rank(rows: readonly Integration[], wish: Wish): Integration[] {
   const environment =
     wish.environment ??
     (rows.some((row) => row.environment === "production") ? "production" : "sandbox");
-  const workflow = wish.workflow?.toLowerCase();
-  const mappingOf = (row: Integration) =>
-    row.usageMappings.find((mapping) => mapping.workflow.toLowerCase() === workflow);
-  const isPreferred = (row: Integration) =>
-    wish.prefer !== undefined && (row.id === wish.prefer || row.vendorId === vendorId(wish.prefer));
+  const workflow = nameOf(wish.workflow ?? "");
+  const mapped = (row: Integration) =>
+    workflow ? row.usageMappings.filter((each) => nameOf(each.workflow) === workflow) : [];
+  const isMapped = (row: Integration) => mapped(row).some(({ enabled }) => enabled);
   const score = (row: Integration) => [
-    workflow && mappingOf(row)?.enabled ? 0 : 1,
-    isPreferred(row) ? 0 : 1,
+    isMapped(row) ? 0 : 1,
+    isPreferred(row, wish) ? 0 : 1,
     healthRank[row.healthStatus],
   ];
   return rows
-    .filter((row) => row.environment === environment && mappingOf(row)?.enabled !== false)
+    .filter((row) => row.environment === environment && (isMapped(row) || !mapped(row).length))
     .map((row) => ({ row, score: score(row) }))
     .toSorted((a, b) => {
       const at = a.score.findIndex((part, index) => part !== b.score[index]);
       return at < 0 ? 0 : (a.score[at] ?? 0) - (b.score[at] ?? 0);
     })
     .map(({ row }) => row);
+}
+
+/**
+ * Whose record `named` is nobody but the caller can tell: the one integration there is, or the one
+ * that is preferred. No other is asked, since its patient of that id may be somebody else.
+ */
+function owner(ranked: readonly Integration[], wish: Wish, named: string): readonly Integration[] {
+  const owners = wish.prefer ? ranked.filter((row) => isPreferred(row, wish)) : ranked;
+  if (owners.length < 2) return owners;
+  const message = `Name the integration that \`params.${named}\` is of`;
+  throw new Problem("invalid_request", message, { errors: [{ path: "prefer", message }] });
 }
 
 /** Failures that another integration may not share. A refused request or missing record, it would. */
@@ -168,6 +183,7 @@ export const capabilityRoutes = newApp()
     const { capability, params, ...wish } = c.req.valid("json");
     const headers = c.req.valid("header");
     const contract = capabilities[capability];
+    const ofOne: readonly string[] = "ofOne" in contract ? contract.ofOne : [];
     const parsed = contract.params.safeParse(params);
     if (!parsed.success) {
       await db.authenticate();
@@ -188,7 +204,9 @@ export const capabilityRoutes = newApp()
 
     const tried: z.infer<typeof Tried>[] = [];
     try {
-      for (const row of rank(rows, wish)) {
+      const ranked = rank(rows, wish);
+      const named = ofOne.find((param) => parsed.data[param as never] !== undefined);
+      for (const row of named ? owner(ranked, wish, named) : ranked) {
         const vendor = await mustLoadVendor(row.vendorId);
         const operation = operationFor(vendor, capability);
         if (!operation) continue;
@@ -221,6 +239,8 @@ export const capabilityRoutes = newApp()
           await use?.settle(200, answer);
           return c.json(answer, 200);
         } catch (error) {
+          if (error instanceof Problem)
+            error.members = { integration_id: row.id, vendor_id: row.vendorId, tried: [...tried] };
           // After a write that may have happened nobody else is asked: the patient gets one text, not two.
           if (!(error instanceof VendorFailure) || error.mayHaveHappened) throw error;
           if (!elsewhere.has(error.failure)) throw error;
@@ -232,12 +252,14 @@ export const capabilityRoutes = newApp()
           });
         }
       }
-      throw new Problem(
+      const none = new Problem(
         "no_integration",
         tried.length
           ? `None of ${tried.length} integrations could serve ${capability}: ${tried.map((one) => `${one.vendor_id} (${one.cause})`).join(", ")}`
           : `No integration that is switched on has ${capability}`,
       );
+      none.members = { tried };
+      throw none;
     } catch (error) {
       await use?.fail(error);
       throw error;

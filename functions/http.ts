@@ -127,6 +127,7 @@ export function renderProblem(c: Context<AppEnv>, problem: Problem): Response {
         }
       : {}),
     ...(problem.retryAfter === undefined ? {} : { retry_after: problem.retryAfter }),
+    ...problem.members,
     request_id: c.var.requestId,
     success: false,
     error: problem.message,

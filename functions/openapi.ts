@@ -16,6 +16,12 @@ const ProblemDocument = z
     errors: z.array(z.object({ path: z.string(), message: z.string() })).optional(),
     cause: z.string().optional(),
     retry_after: z.number().optional(),
+    /** Of a capability: the integration that failed, and those that were tried before it. */
+    integration_id: z.uuid().optional(),
+    vendor_id: z.string().optional(),
+    tried: z
+      .array(z.object({ integration_id: z.uuid(), vendor_id: z.string() }).loose())
+      .optional(),
     request_id: z.string(),
     success: z.literal(false),
     error: z.string(),

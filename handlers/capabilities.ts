@@ -82,8 +82,8 @@ export function chooseModel(
   );
 }
 
-/** A recording as base64: about 26 MB, since a Worker holds it in memory twice. */
-export const Recording = z.base64().min(1).max(35_000_000);
+/** A recording as base64: 12 MB, since a Worker holds it in memory several times over. */
+export const Recording = z.base64().min(1).max(16_000_000);
 
 /** For vendors that fetch a recording themselves: `audio`, or the `url` where they find it. */
 export const recording = {
@@ -115,6 +115,7 @@ export const capabilities = {
   "sms.status": {
     title: "Read what became of a text message",
     effect: "read",
+    ofOne: ["id"],
     params: z.object({ id: z.string().min(1) }),
     result: z.object({ id: z.string(), status: z.string(), error: z.string().optional() }),
   },
@@ -174,6 +175,7 @@ export const capabilities = {
   "ai.audio.transcript": {
     title: "Read a transcript that was not ready at once",
     effect: "read",
+    ofOne: ["id"],
     params: z.object({ id: z.string().min(1) }),
     result: z.object({
       id: z.string(),
@@ -197,6 +199,7 @@ export const capabilities = {
   "payment.refund": {
     title: "Refund a payment",
     effect: "write",
+    ofOne: ["payment"],
     params: z.object({
       payment: z.string().min(1),
       amount: z.number().int().positive().optional(),
@@ -206,6 +209,7 @@ export const capabilities = {
   "patient.search": {
     title: "Search patients",
     effect: "read",
+    ofOne: ["cursor"],
     params: z.object({
       family: z.string().optional(),
       given: z.string().optional(),
@@ -219,12 +223,14 @@ export const capabilities = {
   "patient.read": {
     title: "Read a patient",
     effect: "read",
+    ofOne: ["id"],
     params: z.object({ id: z.string().min(1) }),
     result: z.object({ patient: Person }),
   },
   "appointment.search": {
     title: "Search appointments",
     effect: "read",
+    ofOne: ["patient", "cursor"],
     params: z.object({
       patient: z.string().min(1),
       from: z.iso.date().optional(),
@@ -247,6 +253,7 @@ export const capabilities = {
   "video.token.create": {
     title: "Let somebody into a video room",
     effect: "read",
+    ofOne: ["room"],
     params: z.object({
       room: z.string().min(1),
       user: z.string().min(1).max(200),
@@ -258,6 +265,7 @@ export const capabilities = {
   "eligibility.check": {
     title: "Check a patient's coverage (270/271)",
     effect: "read",
+    ofOne: ["id"],
     params: z.object({
       payer: z.string().min(1),
       payerName: z.string().min(1).max(60).optional(),
@@ -383,6 +391,7 @@ export const capabilities = {
   "claim.status": {
     title: "Ask what became of a claim (276/277)",
     effect: "read",
+    ofOne: ["id"],
     params: z.object({
       payer: z.string().min(1),
       payerName: z.string().min(1).max(60).optional(),
@@ -426,7 +435,14 @@ export const capabilities = {
   },
 } as const satisfies Record<
   string,
-  { title: string; effect: "read" | "write"; params: z.ZodObject; result: z.ZodObject }
+  {
+    title: string;
+    effect: "read" | "write";
+    /** Params that mean something at one vendor only, such as an id: at another it may be somebody else's. */
+    ofOne?: readonly string[];
+    params: z.ZodObject;
+    result: z.ZodObject;
+  }
 >;
 
 export type CapabilityName = keyof typeof capabilities;

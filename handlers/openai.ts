@@ -401,7 +401,7 @@ export const vendor = defineVendor({
       capability: "ai.audio.transcribe",
       params: z.object({
         model: ModelId.optional(),
-        /** OpenAI takes at most 25 MB, and no URL. */
+        /** OpenAI takes no URL. */
         audio: Recording,
         fileName: z
           .string()
