@@ -157,11 +157,14 @@ test.concurrent("erases what names a person, counted first, in one org only, and
   const many = await ours.org.call("POST", "/api/events/replay", { ids: [events[3]?.id] });
   expect(many.body.data).toMatchObject({ deliveries: 0, erased: 1 });
 
-  // The vendor repeats itself: the row that stays recognizes it.
-  await ours.post({ customer: { phone: person.compact } }, id);
+  // The vendor repeats itself: the row that stays recognizes it, and had it been refused, too.
+  for (const status of ["processed", "failed"]) {
+    await sql`update events set status = ${status} where id = ${events[3]?.id}`;
+    await ours.post({ customer: { phone: person.compact } }, id);
+  }
   expect((await run(ours.owner, person.phone, true)).found.events).toBe(0);
   expect((await ours.org.call("GET", event)).body.data).toMatchObject({
-    duplicates: 1,
+    duplicates: 2,
     payload: null,
   });
 
@@ -245,15 +248,40 @@ async function inParallel(count: number, work: (i: number) => Promise<unknown>) 
 test.concurrent("goes on where it stopped, and finds what came meanwhile", async () => {
   const { owner, post, rows } = await newClinic();
   const person = newPerson();
+  const passed = await post({ i: -1 });
   await inParallel(450, (i) => post(i % 45 === 0 ? { phone: person.compact } : { i }));
-  const done = await run(owner, person.phone, false, () => post({ phone: person.compact }));
+  const done = await run(owner, person.phone, false, async () => {
+    await post({ phone: person.compact });
+    // As one that took its number before the search passed there, and was written after.
+    await sql`update events set headers = jsonb_build_object('user-agent', ${person.compact}::text)
+      where dedup_key = ${passed}`;
+  });
   expect(done.steps).toBeGreaterThan(1);
-  expect(done.found.events).toBe(10 + done.steps - 1);
+  expect(done.found.events).toBe(11 + done.steps - 1);
   expect(done.searched.events).toBeGreaterThanOrEqual(450);
   expect((await run(owner, person.phone, true)).found.events).toBe(0);
   expect(
     (await rows("/api/events?limit=200")).filter((row) => !row.has_payload).length,
   ).toBeGreaterThan(0);
+});
+
+test.concurrent("looks into the address of a webhook that has no body", async () => {
+  const { org, owner, rows } = await newClinic();
+  const person = newPerson();
+  const demo = await org.call("GET", "/api/integrations/vendors/exotel/demo-credentials");
+  const added = await org.call("POST", "/api/integrations", {
+    vendor_id: "exotel",
+    environment: "production",
+    credentials: demo.body.data,
+  });
+  const { pathname, searchParams } = new URL(
+    (added.body.data as { webhook_url: string }).webhook_url,
+  );
+  searchParams.set("CallSid", "passthru");
+  searchParams.set("From", person.compact);
+  expect((await fetch(`${world.url}${pathname}?${searchParams}`)).status).toBe(200);
+  expect((await run(owner, person.phone, false)).found.events).toBe(1);
+  expect(await rows("/api/events")).toMatchObject([{ has_payload: false }]);
 });
 
 test.concurrent("an event that is being delivered is sent to its end, and leaves nothing behind", async () => {
