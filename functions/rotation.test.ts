@@ -9,6 +9,7 @@ import { startPostgres } from "../db/local/postgres.ts";
 import { type Database, startDatabase } from "../db/local/server.ts";
 import { migrate } from "../db/migrate.ts";
 import type { Envelope } from "../db/schema.ts";
+import { Problem } from "../problem.ts";
 import { countByKek, rotate } from "./rotation.ts";
 import { openVault, secretKeyRing } from "./vault.ts";
 
@@ -123,6 +124,56 @@ test("data keys are replaced too, and what was sealed stays the same", async () 
     expect((await after.open<{ secret: string }>(owner, envelope)).secret).toContain(owner.id);
   }
   expect((await rotate(client, after, { limit: 10, dataKeysBefore: version })).moved).toBe(0);
+});
+
+test("what is written while its envelope is being moved is not written over", async () => {
+  const sql = neon(database.url);
+  const owner = { orgId: randomUUID(), id: randomUUID() };
+  const old = JSON.stringify(await before.seal(owner, "spent"));
+  await sql`insert into organizations (id, name, slug) values (${owner.orgId}, 'Org', ${owner.orgId})`;
+  await sql`insert into integrations (id, org_id, vendor_id, credentials)
+    values (${owner.id}, ${owner.orgId}, 'twilio', ${old}::jsonb)`;
+  const slow: typeof after = {
+    ...after,
+    async rewrap(of, envelope) {
+      const next = JSON.stringify(await before.seal(of, "fresh"));
+      await sql`update integrations set credentials = ${next}::jsonb where id = ${of.id}`;
+      return after.rewrap(of, envelope);
+    },
+  };
+  const step = await rotate(openClient(database.url), slow, { limit: 10 });
+  expect(step).toMatchObject({ moved: 0, contended: 1, left: true });
+  const [row] = await sql`select credentials from integrations where id = ${owner.id}`;
+  expect(await after.open(owner, row?.["credentials"] as Envelope)).toBe("fresh");
+  expect(await rotate(openClient(database.url), after, { limit: 10 })).toMatchObject({ moved: 1 });
+});
+
+test("what no key opens is told and passed over; while a key service is away nothing is called so", async () => {
+  const sql = neon(database.url);
+  const client = openClient(database.url);
+  const orgId = randomUUID();
+  await sql`insert into organizations (id, name, slug) values (${orgId}, 'Org', ${orgId})`;
+  const add = async (vault: typeof before, n: number) => {
+    const id = randomUUID();
+    const envelope = JSON.stringify(await vault.seal({ orgId, id }, n));
+    await sql`insert into integrations (id, org_id, vendor_id, credentials)
+      values (${id}, ${orgId}, ${`v${n}`}, ${envelope}::jsonb)`;
+    return id;
+  };
+  const lost = openVault(secretKeyRing({ KEY_0: randomBytes(32).toString("base64") }));
+  const unreadable = [await add(lost, 1), await add(lost, 2)];
+  await add(before, 3);
+  const away: typeof after = {
+    ...after,
+    rewrap: () => Promise.reject(new Problem("unavailable")),
+  };
+  await expect(rotate(client, away, { limit: 3 })).rejects.toMatchObject({ code: "unavailable" });
+  const step = await rotate(client, after, { limit: 3 });
+  expect(step).toMatchObject({ moved: 1, left: true });
+  expect(step.unreadable.toSorted()).toEqual(unreadable.toSorted());
+  await add(before, 4);
+  const next = await rotate(client, after, { limit: 1, except: unreadable });
+  expect(next).toMatchObject({ moved: 1, unreadable: [] });
 });
 
 test("every column of envelopes says which key wraps it, and one look into an index finds an older", async () => {
