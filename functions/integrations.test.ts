@@ -328,6 +328,23 @@ describe("roles", () => {
     expect(await may("admin", "PUT", path, { enabled: false })).toBe(true);
   });
 
+  test("tell the token of a webhook address to those alone who may set it up", async () => {
+    const org = await newOrg(world);
+    const demo = await org.call("GET", "/api/integrations/vendors/exotel/demo-credentials");
+    const row = await add(org, { vendor_id: "exotel", credentials: demo.body.data });
+    const told: boolean[] = [];
+    for (const role of ["owner", "admin", "member", "viewer"]) {
+      const { cookie } = await newMember(world, org.orgId, role);
+      const replies = await Promise.all(
+        [`/${row.id}`, ""].map((path) =>
+          call(`${world.url}/api/integrations${path}`, "GET", undefined, { cookie }),
+        ),
+      );
+      told.push(replies.some(({ body }) => /token=[\w-]{10}/.test(JSON.stringify(body))));
+    }
+    expect(told).toEqual([true, true, false, false]);
+  });
+
   test("do not count when a page of another site makes the browser ask", async () => {
     const org = await newOrg(world);
     const { cookie } = await newMember(world, org.orgId, "owner");

@@ -117,6 +117,15 @@ const fill = (path: string, records: Records): string =>
 
 const rolesOf: Readonly<Record<string, readonly Role[]>> = { ...permissions, ...forPeople };
 
+test("who looks changes nothing, and members do what their work takes", () => {
+  const may = (role: Role) => Object.keys(rolesOf).filter((name) => rolesOf[name]?.includes(role));
+  const reads = Object.keys(permissions).filter((name) => name.endsWith(":read"));
+  const work = ["integrations:test", "integrations:execute", "events:replay"];
+  expect(may("viewer")).toEqual(reads);
+  expect(may("member").toSorted()).toEqual([...reads, ...work].toSorted());
+  for (const role of ["admin", "owner"] as const) expect(may(role)).toEqual(Object.keys(rolesOf));
+});
+
 let mine: TestOrg;
 let theirs: TestOrg;
 let own: Records;
