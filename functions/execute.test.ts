@@ -86,6 +86,33 @@ test("a write that was carried out is not sent again because its record could no
   expect(later.body["error"]).toMatch(/whether it was carried out/);
 });
 
+test("calls that come together fetch one token", async () => {
+  const org = await newOrg(world);
+  const tokens = async () => {
+    const reply = await fetch(`${world.simulatorUrl}/_simulator/requests?vendor=availity`);
+    const requests = (await reply.json()) as { path: string }[];
+    return requests.filter(({ path }) => path.endsWith("/token")).length;
+  };
+  const { id } = await addFromSimulator(org, "availity", "sandbox", { enabled: false });
+  const before = await tokens();
+  await fetch(`${world.simulatorUrl}/_simulator/faults`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({
+      vendor: "availity",
+      kind: "slow",
+      delayMs: 300,
+      match: "token",
+      times: 1,
+    }),
+  });
+  const tests = await Promise.all(
+    Array.from({ length: 8 }, () => org.call("POST", `/api/integrations/${id}/test`)),
+  );
+  expect(tests.map(({ body }) => body.success)).toEqual(Array(8).fill(true));
+  expect((await tokens()) - before).toBe(1);
+});
+
 test("an Idempotency-Key of one integration answers for no other", async () => {
   const org = await newOrg(world);
   const replies = await Promise.all(
