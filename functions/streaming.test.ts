@@ -12,9 +12,14 @@ const place = inject("world");
 
 /** OpenAI's host: a stream is the test's to write, all else is the simulator's. */
 const streams: ServerResponse[] = [];
+let instead: { status: number; type: string; body: string } | undefined;
 const vendor = createServer((incoming, outgoing) => {
   const answer = async () => {
     const body = await text(incoming);
+    if (incoming.url === "/api.openai.com/v1/responses" && instead) {
+      outgoing.writeHead(instead.status, { "content-type": instead.type }).end(instead.body);
+      return;
+    }
     if (incoming.url === "/api.openai.com/v1/responses") {
       outgoing.writeHead(200, { "content-type": "text/event-stream" }).flushHeaders();
       streams.push(outgoing);
@@ -126,4 +131,18 @@ test("streams that begin well and break off turn the status red", async () => {
     health_status: "error",
     last_cause: "unexpected_reply",
   });
+});
+
+test.each([
+  [200, "text/html; charset=utf-8", "<script>alert('Sign in to the network')</script>"],
+  [200, "application/json", '{"output":[]}'],
+  [204, "text/event-stream", ""],
+])("a %s of %s is no stream, and is told so", async (status, type, body) => {
+  instead = { status, type, body };
+  const reply = await org.call("POST", `/api/integrations/${id}/execute`, {
+    operation: "streamText",
+    params: { model: "example-model", prompt: "How should a patient prepare?" },
+  });
+  instead = undefined;
+  expect([reply.status, reply.body]).toMatchObject([502, { cause: "unexpected_reply" }]);
 });

@@ -553,7 +553,14 @@ export async function runOperation(run: OperationRun): Promise<unknown> {
   );
   try {
     const answer = await operation.run(api, parsed.data, options.values);
-    if (answer instanceof Response) return answer;
+    if (answer instanceof Response) {
+      // A portal's "Sign in to the network" is a 200 too, and would be shown at our own address.
+      const { status, headers } = answer;
+      const isPage = /^text\/html\b/i.test(headers.get("content-type") ?? "");
+      if (status !== 204 && !isPage && !isJson(headers)) return answer;
+      await answer.body?.cancel();
+      throw new VendorFailure("unexpected_reply", "The vendor's reply was no stream");
+    }
     const result = operation.result.safeParse(answer);
     if (result.success) return result.data;
     throw new VendorFailure("unexpected_reply");
