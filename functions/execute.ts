@@ -239,7 +239,7 @@ export const executeRoutes = newApp().openapi(execute, async (c) => {
     if (!row.enabled) throw new Problem("integration_disabled");
     const { result, latencyMs } = await carryOut(c, row, vendor, operation, params, headers);
     if (result instanceof Response) {
-      await use?.fail(undefined);
+      await (declared?.effect === "read" ? use?.fail(undefined) : use?.spend());
       return streamed(result) as never;
     }
     const answer = {

@@ -95,6 +95,13 @@ export async function claim(c: Context<AppEnv>, key: string) {
       });
     },
 
+    /** For a stream, which is not kept: who asks again is told that it was carried out. */
+    async spend(): Promise<void> {
+      const sentence = "The request was carried out. What it streamed is not kept: use a new key";
+      const answer = renderProblem(c, new Problem("conflict", sentence));
+      await this.settle(answer.status, await answer.json());
+    },
+
     /**
      * A write that may have happened keeps its failure as the answer, or where that is ours stays
      * claimed; else the key is free again.

@@ -66,18 +66,24 @@ afterAll(async () => {
   vendor.close();
 });
 
+const prepare = {
+  operation: "streamText",
+  params: { model: "example-model", prompt: "How should a patient prepare?" },
+};
+
 /** Begins a stream through the Worker; answers its reader and the vendor's end of it. */
-async function begin() {
+async function begin(headers: Record<string, string> = {}) {
   const before = streams.length;
   const abort = new AbortController();
   const asked = fetch(`${worker.url}/api/integrations/${id}/execute`, {
     method: "POST",
     signal: abort.signal,
-    headers: { "content-type": "application/json", authorization: `Bearer ${org.apiKey}` },
-    body: JSON.stringify({
-      operation: "streamText",
-      params: { model: "example-model", prompt: "How should a patient prepare?" },
-    }),
+    headers: {
+      "content-type": "application/json",
+      authorization: `Bearer ${org.apiKey}`,
+      ...headers,
+    },
+    body: JSON.stringify(prepare),
   });
   asked.catch(() => undefined);
   await expect.poll(() => streams.length).toBe(before + 1);
@@ -104,6 +110,22 @@ test("each word comes through the Worker when it is said, not when all is", asyn
   }
   upstream.end();
   expect((await reader.read()).done).toBe(true);
+});
+
+test("a key is good for one stream, while it runs and once it has ended", async () => {
+  const key = { "idempotency-key": "prepare" };
+  const { upstream, reader } = await begin(key);
+  const before = streams.length;
+  const again = async () => {
+    const path = `/api/integrations/${id}/execute`;
+    const reply = await org.call("POST", path, prepare, key);
+    expect([reply.status, reply.body]).toMatchObject([409, { code: "conflict" }]);
+  };
+  await again();
+  upstream.end();
+  while (!(await reader.read()).done);
+  await again();
+  expect(streams).toHaveLength(before);
 });
 
 test("who leaves a stream ends it at the vendor with the next word, and that is no failure", async () => {
@@ -139,10 +161,7 @@ test.each([
   [204, "text/event-stream", ""],
 ])("a %s of %s is no stream, and is told so", async (status, type, body) => {
   instead = { status, type, body };
-  const reply = await org.call("POST", `/api/integrations/${id}/execute`, {
-    operation: "streamText",
-    params: { model: "example-model", prompt: "How should a patient prepare?" },
-  });
+  const reply = await org.call("POST", `/api/integrations/${id}/execute`, prepare);
   instead = undefined;
   expect([reply.status, reply.body]).toMatchObject([502, { cause: "unexpected_reply" }]);
 });
