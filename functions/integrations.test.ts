@@ -60,6 +60,13 @@ describe("integrations", () => {
       credentials: row.credentials,
     });
     expect(rowOf(kept).credentials["authToken"]).toBe("••••cdef");
+    const added = await org.call("PUT", `/api/integrations/${row.id}`, {
+      credentials: { authToken: `${row.credentials["authToken"]}9999` },
+    });
+    expect([added.status, added.body]).toMatchObject([
+      422,
+      { errors: [{ path: "credentials.authToken", message: expect.stringMatching(/whole/) }] },
+    ]);
     const authToken = "ffffffffffffffffffffffffffff9999";
     const replaced = await org.call("PUT", `/api/integrations/${row.id}`, {
       credentials: { authToken },
@@ -211,7 +218,7 @@ describe("integrations", () => {
       );
     expect((await change('"1"')).status).toBe(200);
     expect((await change('"1"')).status).toBe(412);
-    expect((await change("nonsense")).status).toBe(412);
+    for (const none of ["nonsense", '"9999999999"']) expect((await change(none)).status).toBe(412);
     expect((await change('"2"')).status).toBe(200);
   });
 });

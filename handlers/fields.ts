@@ -159,6 +159,8 @@ function isHttps(value: string) {
   return parsed !== null && parsed.protocol === "https:" && !parsed.username && !parsed.password;
 }
 
+const dots = "••••";
+
 function complaint(field: FieldSpec, value: unknown): string | undefined {
   const { label, message, min, max } = field;
   if (field.type === "oauth") return `${label} is done in the browser: it takes no value`;
@@ -171,6 +173,8 @@ function complaint(field: FieldSpec, value: unknown): string | undefined {
     return undefined;
   }
   if (typeof value !== "string") return `${label} must be text`;
+  if (value.startsWith(dots))
+    return `Enter ${label} whole: what is behind its dots is not known here`;
   if (value.length > (max ?? 20_000)) return message ?? `${label} is too long`;
   if (min !== undefined && value.length < min)
     return message ?? `${label} needs at least ${min} characters`;
@@ -248,5 +252,6 @@ export function parseFields(
 }
 
 /** What a stored secret reads back as; sent back unchanged it keeps its value. */
-export const mask = (secret: string) => `••••${secret.length >= 12 ? secret.slice(-4) : ""}`;
-export const isMask = (value: unknown) => typeof value === "string" && value.startsWith("••••");
+export const mask = (secret: string) => `${dots}${secret.length >= 12 ? secret.slice(-4) : ""}`;
+export const isMask = (value: unknown) =>
+  typeof value === "string" && value.startsWith(dots) && value.length <= dots.length + 4;
