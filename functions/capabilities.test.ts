@@ -143,6 +143,11 @@ test("a record's id is looked up where the record is, and nowhere else when that
   await add(org, "plivo");
   await add(org, "athenahealth");
   await add(org, "oracle-health");
+  const usage_mappings = [{ id: "m", workflow: "Reminders", enabled: true }];
+  await org.call("PUT", `/api/integrations/${twilio}`, { usage_mappings });
+  const body = { capability: "sms.status", params: result, workflow: "reminders" };
+  const ofWorkflow = await org.call("POST", "/api/integrations/execute", body);
+  expect(ofWorkflow.body.data).toMatchObject({ integration_id: twilio });
   const asked = () => world.simulator.requests().length;
   const before = asked();
   for (const capability of ["sms.status", "patient.read"]) {

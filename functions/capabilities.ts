@@ -119,22 +119,26 @@ const isPreferred = (row: Integration, { prefer }: Wish) =>
 /** Workflows are the same where their words are: neither case nor spaces count. */
 const nameOf = (workflow: string) => wordsOf(workflow).join(" ");
 
+/** Its mappings to the workflow that is wished for. */
+function mapped(row: Integration, wish: Wish) {
+  const workflow = nameOf(wish.workflow ?? "");
+  return workflow ? row.usageMappings.filter((each) => nameOf(each.workflow) === workflow) : [];
+}
+const isMapped = (row: Integration, wish: Wish) => mapped(row, wish).some(({ enabled }) => enabled);
+
 /** Mapped workflow first, then what the caller prefers, then health, then age. */
 function rank(rows: readonly Integration[], wish: Wish): Integration[] {
   const environment =
     wish.environment ??
     (rows.some((row) => row.environment === "production") ? "production" : "sandbox");
-  const workflow = nameOf(wish.workflow ?? "");
-  const mapped = (row: Integration) =>
-    workflow ? row.usageMappings.filter((each) => nameOf(each.workflow) === workflow) : [];
-  const isMapped = (row: Integration) => mapped(row).some(({ enabled }) => enabled);
   const score = (row: Integration) => [
-    isMapped(row) ? 0 : 1,
+    isMapped(row, wish) ? 0 : 1,
     isPreferred(row, wish) ? 0 : 1,
     healthRank[row.healthStatus],
   ];
   return rows
-    .filter((row) => row.environment === environment && (isMapped(row) || !mapped(row).length))
+    .filter((row) => row.environment === environment)
+    .filter((row) => isMapped(row, wish) || !mapped(row, wish).length)
     .map((row) => ({ row, score: score(row) }))
     .toSorted((a, b) => {
       const at = a.score.findIndex((part, index) => part !== b.score[index]);
@@ -144,11 +148,17 @@ function rank(rows: readonly Integration[], wish: Wish): Integration[] {
 }
 
 /**
- * Whose record `named` is nobody but the caller can tell: the one integration there is, or the one
- * that is preferred. No other is asked, since its patient of that id may be somebody else.
+ * Whose record `named` is nobody but the caller can tell: the one integration there is, the one that
+ * is preferred, or that the workflow is mapped to. No other is asked, since its patient of that id
+ * may be somebody else.
  */
 function owner(ranked: readonly Integration[], wish: Wish, named: string): readonly Integration[] {
-  const owners = wish.prefer ? ranked.filter((row) => isPreferred(row, wish)) : ranked;
+  const ofWorkflow = ranked.filter((row) => isMapped(row, wish));
+  const owners = wish.prefer
+    ? ranked.filter((row) => isPreferred(row, wish))
+    : ofWorkflow.length
+      ? ofWorkflow
+      : ranked;
   if (owners.length < 2) return owners;
   const message = `Name the integration that \`params.${named}\` is of`;
   throw new Problem("invalid_request", message, { errors: [{ path: "prefer", message }] });
