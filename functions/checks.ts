@@ -182,6 +182,9 @@ const healthCheck = createRoute({
   operationId: "checkHealth",
   summary: "Check all switched-on integrations now",
   ...guarded("integrations:test"),
+  request: {
+    body: { content: { "application/json": { schema: z.strictObject({ org_id: OrgId }) } } },
+  },
   responses: { 200: json(Health, "Rows and totals after the check") },
 });
 
@@ -211,6 +214,7 @@ export const checkRoutes = newApp()
   })
   .openapi(healthCheck, async (c) => {
     const { db } = c.var;
+    chooseOrg(c, c.req.valid("json")?.org_id);
     const { rows } = await readHealth(c.env, db);
     const due = rows.filter((row) => row.enabled);
     await eachLimited(due, (row) => check(c.env, db, row, true));

@@ -63,7 +63,7 @@ function oldClient(org: TestOrg) {
     test: (id: string) => org.call("POST", `/api/integrations/${id}/test`, {}, headers),
     health: () =>
       org.call("GET", `/api/integrations/health/status?org_id=${org.orgId}`, undefined, headers),
-    check: () => org.call("POST", "/api/integrations/health/check", {}, headers),
+    check: () => org.call("POST", "/api/integrations/health/check", { org_id: org.orgId }, headers),
   };
 }
 
@@ -228,4 +228,8 @@ test("a request that names two organizations is refused, though the caller belon
   expect((await list(mine.orgId.toUpperCase())).status).toBe(200);
   const body = { vendor_id: "twilio", org_id: theirs.orgId };
   expect((await mine.call("POST", "/api/integrations", body, header)).status).toBe(403);
+  const check = (org_id?: string) =>
+    mine.call("POST", "/api/integrations/health/check", org_id && { org_id });
+  expect((await check(theirs.orgId)).status).toBe(403);
+  expect((await check()).status).toBe(200);
 });

@@ -213,7 +213,7 @@ export async function demoCredentials(
 export const testWebhook = (id: string) =>
   answer(routes[":id"]["webhook-test"].$post({ param: { id }, json: {} }));
 
-export const checkAll = () => answer(routes.health.check.$post());
+export const checkAll = () => answer(routes.health.check.$post({ json: {} }));
 
 /**
  * An operation's result; of one that streams, the text or, of other content, its type and size.
