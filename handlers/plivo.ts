@@ -171,6 +171,7 @@ export const vendor = defineVendor({
   },
   hosts: ["lookup.plivo.com"],
   steps,
+  formerly: { accountSid: "authId" },
   auth: ({ authId, authToken }) => ({ kind: "basic", user: authId, password: authToken }),
   failure: ({ status }) =>
     status === 402
