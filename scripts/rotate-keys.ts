@@ -56,7 +56,9 @@ try {
       console.log(`${moved} moved${step.contended ? `, ${step.contended} changed meanwhile` : ""}`);
     }
     if (except.length)
-      console.log(`${except.length} open under no key that is configured and were left as they are`);
+      console.log(
+        `${except.length} open under no key that is configured and were left as they are`,
+      );
     console.log(`Done. Envelopes by key: ${await status()}`);
   }
 } finally {
