@@ -163,12 +163,13 @@ describe("a Worker whose keys lie in Vault", () => {
   test("does not send an event again since what its endpoint said could not be sealed", async () => {
     const org = await started.newOrg();
     const to = await startReceiver(place.simulatorUrl);
+    let back: NodeJS.Timeout | undefined;
     try {
       const { webhook_url } = await addStripe(org);
       await added(org, "/api/destinations", { name: "Ours", url: to.url });
       to.answer = () => {
         state.away = true;
-        setTimeout(() => (state.away = false), 1_500);
+        back = setTimeout(() => (state.away = false), 1_500);
         return { status: 200, body: "taken", headers: { "content-type": "text/plain" } };
       };
       expect((await post(started, webhook_url, "evt_once")).status).toBe(200);
@@ -179,6 +180,7 @@ describe("a Worker whose keys lie in Vault", () => {
       );
       expect(to.received).toHaveLength(1);
     } finally {
+      clearTimeout(back);
       await to.close();
     }
   });
