@@ -20,6 +20,7 @@ import { Problem, VendorFailure } from "../problem.ts";
 import { alsoRequire, chooseOrg, guarded } from "./access.ts";
 import { connection, openIntegration, type Target } from "./calls.ts";
 import { configure, lendsHeldKey, openValues, storedOf, webhookUrl } from "./credentials.ts";
+import { eachLimited } from "./each-limited.ts";
 import type { Env } from "./env.ts";
 import { ById, json, newApp } from "./http.ts";
 import { IntegrationRow, presentIntegration, Summary, TestReport } from "./present.ts";
@@ -105,16 +106,6 @@ export async function check(env: Env, db: OrgDb, row: Integration, decisive: boo
       log("health_changed", { from: row.healthStatus, to: after.healthStatus, ...result.report }),
     );
   return { result, after };
-}
-
-/** Cloudflare allows six connections at a time in one invocation. */
-const connectionsAtOnce = 6;
-export async function eachLimited<T>(items: readonly T[], work: (item: T) => Promise<unknown>) {
-  const queue = [...items];
-  const workers = Array.from({ length: Math.min(connectionsAtOnce, queue.length) }, async () => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
-  });
-  await Promise.all(workers);
 }
 
 const TestAnswer = z

@@ -21,7 +21,7 @@ import type { OrgDb } from "../db/org.ts";
 import type { Envelope } from "../db/schema.ts";
 import { Problem } from "../problem.ts";
 import { guarded } from "./access.ts";
-import { eachLimited } from "./checks.ts";
+import { eachLimited } from "./each-limited.ts";
 import type { Env, Settings } from "./env.ts";
 import type { StoredPayload } from "./envelope.ts";
 import { json, jsonBody, newApp } from "./http.ts";

@@ -19,8 +19,8 @@ import { failureThrown } from "../handlers/failure.ts";
 import { loadVendor } from "../handlers/registry.ts";
 import { VendorFailure } from "../problem.ts";
 import { connection, openIntegration } from "./calls.ts";
-import { eachLimited } from "./checks.ts";
 import { wake } from "./destination-object.ts";
+import { eachLimited } from "./each-limited.ts";
 import type { Env, EventMessage } from "./env.ts";
 import type { StoredPayload } from "./envelope.ts";
 

@@ -2,8 +2,9 @@ import type { MessageBatch } from "@cloudflare/workers-types";
 
 import { getIntegration } from "../db/integrations.ts";
 import { OrgDb } from "../db/org.ts";
-import { check, eachLimited } from "./checks.ts";
+import { check } from "./checks.ts";
 import { wake } from "./destination-object.ts";
+import { eachLimited } from "./each-limited.ts";
 import type { CheckMessage, DeliveryMessage, Env, EventMessage } from "./env.ts";
 import { processEvents } from "./forwarding.ts";
 

@@ -5,6 +5,7 @@ import { uuids } from "../db/events.ts";
 import { runSystem } from "../db/org.ts";
 import type { Envelope } from "../db/schema.ts";
 import { Problem } from "../problem.ts";
+import { eachLimited } from "./each-limited.ts";
 import type { Vault } from "./vault.ts";
 
 export type RotationProgress = {
@@ -79,18 +80,6 @@ async function toMove(
   });
 }
 
-/** As many at once as a Worker has connections: a key service that is asked has five seconds. */
-const atOnce = 6;
-
-async function eachOf<T>(items: readonly T[], work: (item: T) => Promise<void>) {
-  const waiting = items.values();
-  await Promise.all(
-    Array.from({ length: atOnce }, async () => {
-      for (const item of waiting) await work(item);
-    }),
-  );
-}
-
 /**
  * Moves up to `limit` envelopes to the current key-encryption key, or with `dataKeysBefore` gives
  * those with an older data key a new one. Each is replaced only if it is still the one that was
@@ -119,7 +108,7 @@ export async function rotate(
     );
     if (!rows.length) continue;
     const moves: { id: string; before: Envelope; next: Envelope }[] = [];
-    await eachOf(rows as Row[], async ({ id, org_id: orgId, sealed: before }) => {
+    await eachLimited(rows as Row[], async ({ id, org_id: orgId, sealed: before }) => {
       const owner = { orgId, id };
       try {
         const next =
