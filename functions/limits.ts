@@ -1,6 +1,7 @@
 import type { Context } from "hono";
 import { createMiddleware } from "hono/factory";
 
+import { networkOf } from "../handlers/address.ts";
 import { Problem } from "../problem.ts";
 import { clientIp, hashKey, readCredential } from "./access.ts";
 import type { Env } from "./env.ts";
@@ -58,18 +59,6 @@ async function take(env: Env, kind: Kind, subject: string): Promise<Kept & { all
     const answered = await Promise.race([running.then(() => true), wait(patienceMs)]);
     if (!answered && leasing.get(name) === running) leasing.delete(name);
   }
-}
-
-/** Whoever has one address of IPv6 has all that share its first 64 bits: they count as one. */
-function networkOf(ip: string): string {
-  if (!ip.includes(":") || ip.includes(".")) return ip;
-  const [before = [], after] = ip.split("::").map((part) => part.split(":").filter(Boolean));
-  const zeros = after ? Math.max(0, 8 - before.length - after.length) : 0;
-  const groups = [...before, ...Array<string>(zeros).fill("0"), ...(after ?? [])];
-  return groups
-    .slice(0, 4)
-    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ""))
-    .join(":");
 }
 
 /**

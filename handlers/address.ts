@@ -31,17 +31,20 @@ function parseV4(address: string): number | undefined {
   return bits;
 }
 
-/** The first two 16-bit groups, which decide every range that is looked at. */
-function parseV6(address: string): readonly [number, number] | undefined {
+/** The eight 16-bit groups, in hexadecimal without leading zeros. */
+function parseV6(address: string): readonly string[] | undefined {
   const canonical = URL.parse(`https://[${address}]/`)?.hostname.slice(1, -1);
   if (canonical === undefined) return undefined;
   const [head = "", tail] = canonical.split("::");
   const left = head === "" ? [] : head.split(":");
   const right = tail === undefined || tail === "" ? [] : tail.split(":");
   const zeros = Array.from({ length: 8 - left.length - right.length }, () => "0");
-  const [first = "0", second = "0"] = [...left, ...zeros, ...right];
-  return [Number.parseInt(first, 16), Number.parseInt(second, 16)];
+  return [...left, ...zeros, ...right];
 }
+
+/** Whoever has one address of IPv6 has all that share its first 64 bits: they are named by those. */
+export const networkOf = (address: string): string =>
+  address.includes(".") ? address : (parseV6(address)?.slice(0, 4).join(":") ?? address);
 
 /** True only for an address that is routed on the public internet; anything unreadable is false. */
 export function isPublicAddress(address: string): boolean {
@@ -54,7 +57,8 @@ export function isPublicAddress(address: string): boolean {
   if (!address.includes(":")) return false;
   const v6 = parseV6(address);
   if (!v6) return false;
-  const [first, second] = v6;
+  // These two decide every range that is looked at.
+  const [first = 0, second = 0] = v6.map((group) => Number.parseInt(group, 16));
   // Global unicast is 2000::/3: mapped, NAT64, unique-local, link-local and multicast lie outside.
   if (first < 0x2000 || first > 0x3fff) return false;
   if (first === 0x2001 && second < 0x0200) return false; // protocol assignments, Teredo, ORCHID
