@@ -3,6 +3,7 @@ import * as z from "zod";
 import { VendorFailure } from "../problem.ts";
 import type { Api } from "./api.ts";
 import type { WebhookEvent } from "./define.ts";
+import { unlessNotFound } from "./failure.ts";
 import { header, type Incoming, jsonOf, sharedSecret, type Verifier } from "./signature.ts";
 
 type Secrets = { webhookToken: string; webhookSecret?: string | undefined };
@@ -56,11 +57,7 @@ const Session = z.object({
 const Assets = z.object({ data: z.array(z.object({ room_id: z.string().optional() })).nullish() });
 
 /** The vendor does not know it: then it was not the vendor who told us of it. */
-const orUnknown = async <T>(read: Promise<T>): Promise<T | undefined> =>
-  read.catch((error: unknown) => {
-    if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
-    throw error;
-  });
+const orUnknown = <T>(read: Promise<T>): Promise<T | undefined> => read.catch(unlessNotFound);
 
 /** Asked again later: what the API shows may follow the event. */
 function shown(is: boolean): true {

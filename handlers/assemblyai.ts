@@ -5,6 +5,7 @@ import { VendorFailure } from "../problem.ts";
 import type { Api } from "./api.ts";
 import { chooseModel, Model, oneRecording, Recording, recording } from "./capabilities.ts";
 import { defineVendor, operation, type WebhookEvent } from "./define.ts";
+import { unlessNotFound } from "./failure.ts";
 import { mask, password, select, type Step, text, type Values } from "./fields.ts";
 import { header, type Incoming, jsonOf, sharedSecret } from "./signature.ts";
 
@@ -200,11 +201,6 @@ function readEvents(incoming: Incoming): WebhookEvent[] {
   // The same transcript may fail, be run again and complete.
   const { transcript_id: id, status } = notice;
   return [{ id: `${id}:${status}`, type: `transcript.${status}` }];
-}
-
-function unlessNotFound(error: unknown): undefined {
-  if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
-  throw error;
 }
 
 const exampleId = "9ea68fd3-f953-42c1-9742-976c447fb463";

@@ -3,6 +3,7 @@ import * as z from "zod";
 import { VendorFailure } from "../problem.ts";
 import type { Api } from "./api.ts";
 import type { WebhookEvent } from "./define.ts";
+import { unlessNotFound } from "./failure.ts";
 import {
   formOf,
   header,
@@ -117,11 +118,7 @@ const Message = z.object({
 });
 
 /** Exotel does not know it: then it was not Exotel who told us of it. */
-const orUnknown = async <T>(reading: Promise<T>): Promise<T | undefined> =>
-  reading.catch((error: unknown) => {
-    if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
-    throw error;
-  });
+const orUnknown = <T>(reading: Promise<T>): Promise<T | undefined> => reading.catch(unlessNotFound);
 
 /** Asked again later: Exotel's own records follow minutes after its callbacks. */
 const notYet = () => new VendorFailure("vendor_unavailable", "Exotel's API does not show it yet");

@@ -7,6 +7,12 @@ export type ReadFailure = (reply: FailedReply) => Failure | undefined;
 /** For what neither the call nor the configuration says: no fault of the call, so that another integration may serve it. */
 export const notConfigured = (sentence: string) => new VendorFailure("not_configured", sentence);
 
+/** For `catch`: what the vendor does not have is undefined, every other failure is thrown again. */
+export function unlessNotFound(error: unknown): undefined {
+  if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
+  throw error;
+}
+
 /**
  * What a vendor file threw, as a failure. A reply that nobody foresaw may trip the code that reads
  * it: the caller learns that the reply was odd, the log where it tripped, and nobody its text.

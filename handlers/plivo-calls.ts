@@ -1,9 +1,8 @@
 import * as z from "zod";
 
-import { VendorFailure } from "../problem.ts";
 import { Phone } from "./capabilities.ts";
 import { operation } from "./define.ts";
-import { notConfigured } from "./failure.ts";
+import { notConfigured, unlessNotFound } from "./failure.ts";
 import { openSpeech, sealSpeech, speechXml } from "./plivo-speech.ts";
 import type { Incoming } from "./signature.ts";
 
@@ -40,11 +39,6 @@ const EndedCall = z.object({
   hangup_cause_name: z.string().nullish(),
 });
 const LiveCall = z.object({ call_uuid: z.string(), call_status: z.string() });
-
-function unlessNotFound(error: unknown): undefined {
-  if (error instanceof VendorFailure && error.failure === "not_found") return undefined;
-  throw error;
-}
 
 const root = "/v1/Account/MAXXXXXXXXXXXXXXXXXX";
 const callId = "9834029e-58b6-11e1-b8b7-a5bd0e4e126f";
