@@ -53,7 +53,7 @@ export async function hashKey(key: string): Promise<string> {
 const Uuid = z.uuid();
 
 /** A body of more bytes is read for a credential that has been proved. */
-const readUnproved = 1024 * 1024;
+export const readUnproved = 1024 * 1024;
 
 /**
  * The token of the session whose cookie the request carries; the cookie's own signature is checked.

@@ -7,7 +7,7 @@ import { routePath } from "hono/route";
 import { secureHeaders } from "hono/secure-headers";
 
 import { Problem } from "../problem.ts";
-import { readSession } from "./access.ts";
+import { readSession, readUnproved } from "./access.ts";
 import { activityRoutes } from "./activity.ts";
 import { auditRoutes } from "./audit.ts";
 import { capabilityRoutes } from "./capabilities.ts";
@@ -31,7 +31,6 @@ import { webhookTestRoutes } from "./webhook-test.ts";
 import { webhookRoutes } from "./webhooks.ts";
 
 const megabyte = 1024 * 1024;
-const largestBody = megabyte;
 /** Of a call to a vendor: a recording of 12 MB in base64, held several times over in 128 MB. */
 const largestCall = 17 * megabyte;
 const root = newApp();
@@ -112,7 +111,7 @@ const limitBody = (maxSize: number) =>
       throw new Problem("too_large", `A body may have at most ${maxSize / megabyte} MB`);
     },
   });
-const [limitRequest, limitCall] = [limitBody(largestBody), limitBody(largestCall)];
+const [limitRequest, limitCall] = [limitBody(readUnproved), limitBody(largestCall)];
 root.use("/api/*", (c, next) => {
   const isCall = /^\/api\/integrations\/(?:[^/]+\/)?execute$/.test(c.req.path);
   // Without a length it would be read, whoever asks, before it is known to be too large.

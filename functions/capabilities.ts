@@ -17,7 +17,7 @@ const names = Object.keys(capabilities) as [CapabilityName, ...CapabilityName[]]
 
 type Json = Record<string, z.core.util.JSONType>;
 
-const Tried = z.object({
+export const Tried = z.object({
   integration_id: z.uuid(),
   vendor_id: z.string(),
   cause: z.string(),

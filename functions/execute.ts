@@ -195,7 +195,7 @@ export async function carryOut(
     });
     throw error;
   }
-  const good = { ...done(), callerLeft: false, goesOn: result instanceof Response };
+  const good = { ...done(), goesOn: result instanceof Response };
   await logCall(db, row, good).catch((unlogged: unknown) => {
     throw afterCall(unlogged);
   });

@@ -2,6 +2,7 @@ import type { OpenAPIHono } from "@hono/zod-openapi";
 import { z } from "@hono/zod-openapi";
 
 import { problems } from "../problem.ts";
+import { Tried } from "./capabilities.ts";
 import { docsPage, docsStyle } from "./docs.ts";
 import type { AppEnv } from "./http.ts";
 
@@ -19,9 +20,7 @@ const ProblemDocument = z
     /** Of a capability: the integration that failed, and those that were tried before it. */
     integration_id: z.uuid().optional(),
     vendor_id: z.string().optional(),
-    tried: z
-      .array(z.object({ integration_id: z.uuid(), vendor_id: z.string() }).loose())
-      .optional(),
+    tried: z.array(Tried).optional(),
     request_id: z.string(),
     success: z.literal(false),
     error: z.string(),
