@@ -6,7 +6,7 @@ import { afterAll, expect, inject, test } from "vitest";
 
 import { eventually, type Receiver, startReceiver } from "../scripts/receiver.ts";
 import { activityOf, signedIn, signedInMember, type Visitor } from "../scripts/visitor.ts";
-import { call, newOrg, type TestOrg } from "../scripts/world.ts";
+import { addSimulated, call, newOrg, type TestOrg } from "../scripts/world.ts";
 
 const world = inject("world");
 neonConfig.fetchEndpoint = world.endpoint;
@@ -184,14 +184,8 @@ test.concurrent("erases what names a person, counted first, in one org only, and
 test.concurrent("takes what is kept of an answer, whose key then does nothing a second time", async () => {
   const { org, owner } = await newClinic();
   const person = newPerson();
-  const demo = await org.call("GET", "/api/integrations/vendors/twilio/demo-credentials");
-  const added = await org.call("POST", "/api/integrations", {
-    vendor_id: "twilio",
-    environment: "production",
-    enabled: true,
-    credentials: demo.body.data,
-  });
-  const path = `/api/integrations/${(added.body.data as { id: string }).id}/execute`;
+  const added = await addSimulated(org, "twilio", { enabled: true });
+  const path = `/api/integrations/${added.id}/execute`;
   const body = { operation: "sendSMS", params: { to: person.compact, body: "See you at nine" } };
   const headers = { "idempotency-key": `sms ${person.compact}` };
   const sent = await org.call("POST", path, body, headers);
@@ -268,15 +262,8 @@ test.concurrent("goes on where it stopped, and finds what came meanwhile", async
 test.concurrent("looks into the address of a webhook that has no body", async () => {
   const { org, owner, rows } = await newClinic();
   const person = newPerson();
-  const demo = await org.call("GET", "/api/integrations/vendors/exotel/demo-credentials");
-  const added = await org.call("POST", "/api/integrations", {
-    vendor_id: "exotel",
-    environment: "production",
-    credentials: demo.body.data,
-  });
-  const { pathname, searchParams } = new URL(
-    (added.body.data as { webhook_url: string }).webhook_url,
-  );
+  const { webhook_url } = await addSimulated(org, "exotel");
+  const { pathname, searchParams } = new URL(webhook_url);
   searchParams.set("CallSid", "passthru");
   searchParams.set("From", person.compact);
   expect((await fetch(`${world.url}${pathname}?${searchParams}`)).status).toBe(200);

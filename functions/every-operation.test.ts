@@ -2,7 +2,7 @@ import { expect, inject, test } from "vitest";
 
 import { environmentNames } from "../handlers/define.ts";
 import { loadVendor } from "../handlers/registry.ts";
-import { newOrg } from "../scripts/world.ts";
+import { addSimulated, newOrg } from "../scripts/world.ts";
 import { simulatedVendors } from "../simulator/simulations.ts";
 
 const world = inject("world");
@@ -17,16 +17,11 @@ test.each(simulatedVendors)("each operation of %s reaches the vendor", async (ve
   const environment = environmentNames.find((name) => vendor.environments[name]) ?? "production";
   const declared = vendor.environments[environment];
   const org = await newOrg(world);
-  const demo = await org.call("GET", `/api/integrations/vendors/${vendorId}/demo-credentials`);
-  const made = await org.call("POST", "/api/integrations", {
-    vendor_id: vendorId,
+  const { id } = await addSimulated(org, vendorId, {
     environment,
     enabled: true,
-    credentials: demo.body.data,
     api_endpoint: declared?.baseUrl === undefined ? declared?.example : "",
   });
-  expect(made.status, JSON.stringify(made.body)).toBe(201);
-  const { id } = made.body.data as { id: string };
   const outcomes = [];
   for (const [operation, { example, streams }] of Object.entries(vendor.operations)) {
     const { params } = example;

@@ -1,31 +1,16 @@
 import { neon, neonConfig } from "@neondatabase/serverless";
 import { expect, inject, test } from "vitest";
 
-import { newOrg, type TestOrg } from "../scripts/world.ts";
+import { addSimulated, newOrg, type TestOrg } from "../scripts/world.ts";
 import { streamed } from "./execute.ts";
 
 const world = inject("world");
 neonConfig.fetchEndpoint = world.endpoint;
 const sql = neon(world.databaseUrl);
 
-async function addFromSimulator(
-  org: TestOrg,
-  vendorId: string,
-  environment = "sandbox",
-  more = {},
-) {
-  const demo = await org.call("GET", `/api/integrations/vendors/${vendorId}/demo-credentials`);
-  const credentials = demo.body.data;
-  const reply = await org.call("POST", "/api/integrations", {
-    vendor_id: vendorId,
-    environment,
-    enabled: true,
-    credentials,
-    ...more,
-  });
-  expect(reply.status, JSON.stringify(reply.body)).toBe(201);
-  return reply.body.data as { id: string; health_status: string; test: { message: string } };
-}
+type Added = { id: string; health_status: string; test: { message: string } };
+const addFromSimulator = (org: TestOrg, vendorId: string, environment = "sandbox", more = {}) =>
+  addSimulated<Added>(org, vendorId, { environment, enabled: true, ...more });
 
 test("an operation runs at the vendor, and its outcome is on the record", async () => {
   const org = await newOrg(world);

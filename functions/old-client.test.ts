@@ -12,40 +12,25 @@ const asText = (values: object) =>
 /** The requests of EHRConnect's earlier web client: old keys, "" for what is not set, the org by header. */
 function oldClient(org: TestOrg) {
   const headers = { "x-org-id": org.orgId };
+  const post = (vendorId: string, environment: string, more: object) =>
+    org.call(
+      "POST",
+      "/api/integrations",
+      { org_id: org.orgId, vendor_id: vendorId, enabled: false, environment, ...more },
+      headers,
+    );
   return {
     create: (vendorId: string, environment: string, credentials: object) =>
-      org.call(
-        "POST",
-        "/api/integrations",
-        {
-          org_id: org.orgId,
-          vendor_id: vendorId,
-          enabled: false,
-          environment,
-          api_endpoint: "",
-          credentials,
-          usage_mappings: [],
-        },
-        headers,
-      ),
+      post(vendorId, environment, { api_endpoint: "", credentials, usage_mappings: [] }),
     /** As the wizard ends: each value as text, and an address though none was asked for. */
     finish: (vendorId: string, values: object) =>
-      org.call(
-        "POST",
-        "/api/integrations",
-        {
-          org_id: org.orgId,
-          vendor_id: vendorId,
-          enabled: false,
-          environment: "sandbox",
-          api_endpoint: "https://api.example.com",
-          credentials: asText(values),
-          usage_mappings: [
-            { id: "map_appointment_reminders", workflow: "Appointment Reminders", enabled: false },
-          ],
-        },
-        headers,
-      ),
+      post(vendorId, "sandbox", {
+        api_endpoint: "https://api.example.com",
+        credentials: asText(values),
+        usage_mappings: [
+          { id: "map_appointment_reminders", workflow: "Appointment Reminders", enabled: false },
+        ],
+      }),
     /** Who opens the wizard again sends back what was stored, and the environment among it. */
     finishAgain: ({ id, environment, credentials }: Row) =>
       org.call("PUT", `/api/integrations/${id}`, {

@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { afterAll, beforeAll, expect, inject, test } from "vitest";
 
 import { newSecrets, type RunningWorker, startWorker } from "../scripts/worker.ts";
-import { newOrg, type TestOrg } from "../scripts/world.ts";
+import { addSimulated, newOrg, type TestOrg } from "../scripts/world.ts";
 
 const place = inject("world");
 
@@ -50,15 +50,7 @@ beforeAll(async () => {
     secrets: newSecrets(),
   });
   org = await newOrg({ ...place, url: worker.url });
-  const demo = await org.call("GET", "/api/integrations/vendors/openai/demo-credentials");
-  const made = await org.call("POST", "/api/integrations", {
-    vendor_id: "openai",
-    environment: "production",
-    enabled: true,
-    credentials: demo.body.data,
-  });
-  expect(made.status, JSON.stringify(made.body)).toBe(201);
-  id = (made.body.data as { id: string }).id;
+  ({ id } = await addSimulated(org, "openai", { enabled: true }));
 });
 afterAll(async () => {
   await worker.stop();

@@ -5,7 +5,7 @@ import Stripe from "stripe";
 import twilio from "twilio";
 import { expect, inject, test } from "vitest";
 
-import { call, newOrg, type TestOrg } from "../scripts/world.ts";
+import { addSimulated, call, newOrg, type TestOrg } from "../scripts/world.ts";
 
 const world = inject("world");
 neonConfig.fetchEndpoint = world.endpoint;
@@ -178,16 +178,8 @@ test("a handshake is answered for the right verify token alone, and is no event"
   expect(await received(org)).toBe(0);
 });
 
-async function added(org: TestOrg, vendorId: string, credentials?: object) {
-  const demo = await org.call("GET", `/api/integrations/vendors/${vendorId}/demo-credentials`);
-  const reply = await org.call("POST", "/api/integrations", {
-    vendor_id: vendorId,
-    environment: "production",
-    credentials: { ...(demo.body.data as object), ...credentials },
-  });
-  expect(reply.status, JSON.stringify(reply.body)).toBe(201);
-  return new URL((reply.body.data as { webhook_url: string }).webhook_url);
-}
+const added = async (org: TestOrg, vendorId: string, credentials?: object) =>
+  new URL((await addSimulated(org, vendorId, { ...(credentials && { credentials }) })).webhook_url);
 
 test("an address that is signed is the public one, whatever host the request came to", async () => {
   const authToken = "5d41402abc4b2a76b9719d911017c592";

@@ -197,3 +197,20 @@ export async function newMember(
   await sql`insert into members (organization_id, user_id, role) values (${orgId}, ${user.id}, ${role})`;
   return { userId: user.id, email, cookie };
 }
+
+/** Adds an integration of a vendor with the credentials that its simulation knows; expects a 201. */
+export async function addSimulated<T = { id: string; webhook_url: string }>(
+  org: TestOrg,
+  vendorId: string,
+  { credentials, ...more }: { credentials?: object; [member: string]: unknown } = {},
+): Promise<T> {
+  const demo = await org.call("GET", `/api/integrations/vendors/${vendorId}/demo-credentials`);
+  const { status, body } = await org.call("POST", "/api/integrations", {
+    vendor_id: vendorId,
+    environment: "production",
+    credentials: { ...(demo.body.data as object), ...credentials },
+    ...more,
+  });
+  if (status !== 201) throw new Error(`${vendorId} was not added: ${JSON.stringify(body)}`);
+  return body.data as T;
+}

@@ -1,4 +1,4 @@
-import { createHmac, randomUUID } from "node:crypto";
+import { randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 
 import type { Browser, Page } from "playwright-core";
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 import { startIdentityProvider, startNameServer } from "../../scripts/identity-provider.ts";
 import { addOrg } from "../../scripts/seed.ts";
+import { codeAt, stepNow } from "../../scripts/totp.ts";
 import { call, newMember, startWorld, type World } from "../../scripts/world.ts";
 import { openBrowser } from "./browser.ts";
 import { expectAccessible, expectNoSideways, looks, signIn, visit } from "./visitor.ts";
@@ -38,19 +39,6 @@ async function newOwner(named = "Harbor Clinic") {
   };
   await addOrg(world.database.url, org);
   return org;
-}
-
-/** RFC 6238: six digits of HMAC-SHA-1 over the number of 30 s steps. */
-function codeAt(secret: string, step: number): string {
-  const bits = [...secret]
-    .map((char) => "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567".indexOf(char).toString(2).padStart(5, "0"))
-    .join("");
-  const key = Buffer.from((bits.match(/.{8}/g) ?? []).map((byte) => parseInt(byte, 2)));
-  const counter = Buffer.alloc(8);
-  counter.writeBigUInt64BE(BigInt(step));
-  const mac = createHmac("sha1", key).update(counter).digest();
-  const offset = (mac.at(-1) ?? 0) & 0xf;
-  return String((mac.readUInt32BE(offset) & 0x7fffffff) % 1_000_000).padStart(6, "0");
 }
 
 const settled = async (page: Page) => {
@@ -297,7 +285,7 @@ test("the second step is set up, asked for, and replaced by a backup code", asyn
   await page.getByLabel("Your password").fill(owner.password);
   await page.getByRole("button", { name: "Continue" }).click();
   const secret = (await page.getByLabel("Key", { exact: true }).textContent()) ?? "";
-  const step = Math.floor(Date.now() / 30_000);
+  const step = stepNow();
   await page.getByLabel("Code that the app shows").fill(codeAt(secret, step - 1));
   await page.getByRole("button", { name: "Switch on" }).click();
   await page.getByRole("heading", { name: "Your backup codes" }).waitFor();
@@ -321,7 +309,7 @@ test("the second step is set up, asked for, and replaced by a backup code", asyn
   const wrong = await enter("000000");
   await wrong.page.getByRole("alert").waitFor();
   await wrong.leave();
-  const right = await enter(codeAt(secret, Math.floor(Date.now() / 30_000)));
+  const right = await enter(codeAt(secret, stepNow()));
   await right.page.getByRole("button", { name: /^Account:/ }).waitFor();
   const backup = await enter(codes[0] ?? "");
   await backup.page.getByRole("button", { name: /^Account:/ }).waitFor();
